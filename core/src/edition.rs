@@ -1,0 +1,32 @@
+//! The contract between application code and the edition it was composed with.
+
+use crate::alert::Alert;
+
+/// What becomes of a request that matches no route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    /// A plain answer, at once.
+    Prompt,
+}
+
+/// What an edition does differently. Application code never asks which one it runs on: it calls
+/// these, and the Community edition does nothing where it has nothing to do.
+pub trait Edition {
+    /// `community` or `commercial`.
+    fn name(&self) -> &'static str;
+
+    /// Tells a person about a condition; the line in the local log comes first and always.
+    fn alert_operator(&self, alert: Alert);
+
+    /// Whether telemetry leaves this server.
+    fn is_telemetry_enabled(&self) -> bool;
+
+    /// What becomes of a request that matches no route.
+    fn not_found(&self) -> NotFound;
+
+    /// Tells the worker that something was written; never blocks, and coalesces.
+    fn signal_replication(&self);
+
+    /// Starts going away.
+    fn shutdown(&self);
+}

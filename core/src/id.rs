@@ -1,0 +1,177 @@
+//! Identities: POPs, data directories, sequence numbers, operations and epochs.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The id of one POP: 1 to 31 bytes of `a`–`z`, `0`–`9` and `-`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PopId {
+    // Zero-padded, so that the derived order is the order of the text.
+    bytes: [u8; PopId::LEN_MAX],
+    len: u8,
+}
+
+impl PopId {
+    /// The longest id, in bytes.
+    pub const LEN_MAX: usize = 31;
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+/// Why a text is not an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadId;
+
+impl fmt::Display for BadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id is 1 to 31 characters of a-z, 0-9 and -")
+    }
+}
+
+impl FromStr for PopId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err(BadId);
+        }
+        let mut bytes = [0; Self::LEN_MAX];
+        bytes
+            .get_mut(..text.len())
+            .ok_or(BadId)?
+            .copy_from_slice(text.as_bytes());
+        let len = u8::try_from(text.len()).map_err(|_| BadId)?;
+        Ok(Self { bytes, len })
+    }
+}
+
+impl TryFrom<String> for PopId {
+    type Error = BadId;
+
+    fn try_from(text: String) -> Result<Self, BadId> {
+        text.parse()
+    }
+}
+
+impl From<PopId> for String {
+    fn from(id: PopId) -> String {
+        id.as_str().to_string()
+    }
+}
+
+impl fmt::Display for PopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for PopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The random identity of one data directory, minted at first start and again by an import.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A server's own counter of record changes; 0 is before the first change.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The next sequence number.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names one answerable effect, so that a late or repeated answer can be told from the awaited one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OpId(pub u64);
+
+/// The term of a primary: ordered by number, then by POP; it only grows.
+///
+/// Number 0 is a server that stands alone; a configured cluster starts at 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Grows by one with every promotion.
+    pub number: u64,
+    /// The POP that takes client writes in this term.
+    pub primary: PopId,
+}
+
+impl Epoch {
+    /// The term in which `pop` follows on from `known`.
+    pub fn after(known: Option<Epoch>, pop: PopId) -> Epoch {
+        let number = known.map_or(0, |epoch| epoch.number).saturating_add(1);
+        Epoch {
+            number,
+            primary: pop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pop(text: &str) -> PopId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn pop_ids_order_as_text() {
+        assert!(pop("a") < pop("a-1"));
+        assert!(pop("a-1") < pop("b"));
+        assert_eq!(pop("calgary-01").to_string(), "calgary-01");
+    }
+
+    #[test]
+    fn bad_pop_ids_are_refused() {
+        for text in ["", "A", "a b", "ä", &"x".repeat(32)] {
+            assert_eq!(text.parse::<PopId>(), Err(BadId), "{text:?}");
+        }
+        assert!("x".repeat(31).parse::<PopId>().is_ok());
+    }
+
+    #[test]
+    fn a_promotion_outranks_every_known_epoch() {
+        let known = Epoch {
+            number: 4,
+            primary: pop("zurich-01"),
+        };
+        assert!(Epoch::after(Some(known), pop("calgary-01")) > known);
+        assert_eq!(Epoch::after(None, pop("a")).number, 1);
+    }
+}

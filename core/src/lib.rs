@@ -1,0 +1,36 @@
+//! The pure core of Clavitor: values and state machines that both editions share.
+//!
+//! Nothing here performs I/O, reads a clock or draws a random number; callers hand in time, facts
+//! and entropy, and carry out the effects that come back. `no_std` keeps it so by construction.
+//!
+//! Reading order: [`time`] and [`id`] name things, [`hlc`] orders them, [`record`] is what is
+//! stored, [`codec`] is its bytes, [`credential`] proves access; [`alert`], [`backoff`] and
+//! [`edition`] are what machines are made of; [`shutdown`] and [`pop`] are the machines.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod time;
+
+pub mod id;
+
+pub mod hlc;
+
+pub mod name;
+
+pub mod record;
+
+pub mod codec;
+
+pub mod credential;
+
+pub mod alert;
+
+pub mod backoff;
+
+pub mod edition;
+
+pub mod shutdown;
+
+pub mod pop;

@@ -1,0 +1,76 @@
+use alloc::vec;
+
+use super::*;
+
+fn run(script: &[(u64, Input)]) -> (Shutdown, Vec<(u64, Effect)>) {
+    let mut machine = Shutdown::Running;
+    let mut effects = Vec::new();
+    for (ms, input) in script {
+        let mut out = Vec::new();
+        machine.handle(Instant::from_ms(*ms), *input, &mut out);
+        effects.extend(out.into_iter().map(|effect| (*ms, effect)));
+    }
+    (machine, effects)
+}
+
+#[test]
+fn an_idle_server_leaves_at_once() {
+    let (machine, effects) = run(&[
+        (10, Input::Requested),
+        (11, Input::RequestsFinished),
+        (12, Input::PeersFlushed),
+        (13, Input::StoreClosed),
+    ]);
+    assert_eq!(machine, Shutdown::Done);
+    assert_eq!(
+        effects,
+        vec![
+            (10, Effect::StopAccepting),
+            (12, Effect::CloseStore),
+            (13, Effect::Exit)
+        ]
+    );
+}
+
+#[test]
+fn hanging_requests_peers_and_store_are_left_behind() {
+    let (machine, effects) = run(&[
+        (0, Input::Requested),
+        (GRACE_MS, Input::Tick),
+        (GRACE_MS + CLOSE_MS, Input::Tick),
+    ]);
+    assert_eq!(machine, Shutdown::Done);
+    assert_eq!(effects.last(), Some(&(GRACE_MS + CLOSE_MS, Effect::Exit)));
+}
+
+#[test]
+fn a_second_signal_exits_at_once() {
+    let (_, effects) = run(&[(0, Input::Requested), (1, Input::Requested)]);
+    assert_eq!(effects, vec![(0, Effect::StopAccepting), (1, Effect::Exit)]);
+}
+
+#[test]
+fn every_order_of_inputs_ends_in_time_with_one_exit() {
+    let inputs = [
+        Input::Requested,
+        Input::RequestsFinished,
+        Input::PeersFlushed,
+        Input::StoreClosed,
+        Input::Tick,
+    ];
+    for code in 0..5u32.pow(5) {
+        let picked = (0..5).map(|at| inputs[(code / 5u32.pow(at) % 5) as usize]);
+        let mut script = vec![(0, Input::Requested)];
+        script.extend(picked.map(|input| (1, input)));
+        script.extend([
+            (GRACE_MS + 1, Input::Tick),
+            (GRACE_MS + CLOSE_MS + 1, Input::Tick),
+        ]);
+        let (machine, effects) = run(&script);
+        let exits = effects
+            .iter()
+            .filter(|(_, effect)| *effect == Effect::Exit)
+            .count();
+        assert_eq!((machine, exits), (Shutdown::Done, 1), "{script:?}");
+    }
+}
