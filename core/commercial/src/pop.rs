@@ -1,0 +1,340 @@
+//! A POP of a cluster: composes the machines of its peers, its waiting clients and its way out.
+//! It routes, and owns no policy.
+
+use alloc::vec::Vec;
+
+use clavitor_core::alert::Alert;
+use clavitor_core::id::{Epoch, PopId, Seq};
+use clavitor_core::pop::{self as community, Pop, Wake};
+use clavitor_core::shutdown::{self, Shutdown};
+use clavitor_core::time::Instant;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Position;
+use crate::replication::{self, Replication, View};
+use crate::skew::Skew;
+use crate::waiters::Waiters;
+
+mod messages;
+
+pub use messages::{Effect, Input, PeerReport};
+
+/// What a POP is at start-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Its id.
+    pub pop: PopId,
+    /// The newest epoch it knows.
+    pub epoch: Option<Epoch>,
+    /// Its newest sequence number.
+    pub last: Seq,
+    /// What it knows of its peers, in the order of the configuration.
+    pub peers: Vec<replication::Known>,
+    /// How much may be in flight to each.
+    pub window: replication::Window,
+    /// Whether it was imported and has yet to hear its peers.
+    pub is_imported: bool,
+}
+
+/// The Commercial edition's POP.
+///
+/// Invariant: peers keep their index for life; `unheard` names only existing peers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommercialPop {
+    pop: PopId,
+    epoch: Option<Epoch>,
+    shutdown: Shutdown,
+    peers: Vec<Replication>,
+    waiters: Waiters,
+    skew: Skew,
+    unheard: Vec<u8>,
+}
+
+impl CommercialPop {
+    /// The machine of a POP that starts.
+    pub fn new(boot: Boot) -> Self {
+        let count = u8::try_from(boot.peers.len()).unwrap_or(u8::MAX);
+        let peers = (0..count).zip(boot.peers);
+        let machine = |(index, known)| Replication::new(index, boot.window, known, boot.last);
+        Self {
+            pop: boot.pop,
+            epoch: boot.epoch,
+            shutdown: Shutdown::Running,
+            peers: peers.map(machine).collect(),
+            waiters: Waiters::default(),
+            skew: Skew::default(),
+            unheard: if boot.is_imported {
+                (0..count).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// Whether this POP takes client writes.
+    pub fn is_primary(&self) -> bool {
+        self.epoch.is_some_and(|epoch| epoch.primary == self.pop)
+    }
+
+    /// The newest epoch it knows.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// What operators see of its peers, in the order of the configuration.
+    pub fn peers(&self, now: Instant) -> Vec<View> {
+        self.peers.iter().map(|peer| peer.view(now)).collect()
+    }
+
+    fn peer(&mut self, index: u8, now: Instant, input: replication::Input, out: &mut Vec<Effect>) {
+        let Some(machine) = self.peers.get_mut(usize::from(index)) else {
+            return;
+        };
+        let mut orders = Vec::new();
+        machine.handle(now, input, &mut orders);
+        out.extend(orders.into_iter().map(|effect| match effect {
+            replication::Effect::RaiseAlert(alert) => log(alert),
+            effect => Effect::Peer {
+                peer: index,
+                effect,
+            },
+        }));
+    }
+
+    fn every_peer(&mut self, now: Instant, input: &replication::Input, out: &mut Vec<Effect>) {
+        for index in 0..u8::try_from(self.peers.len()).unwrap_or(u8::MAX) {
+            self.peer(index, now, input.clone(), out);
+        }
+    }
+
+    fn on_committed(
+        &mut self,
+        now: Instant,
+        last: Seq,
+        own: bool,
+        from: &[PopId],
+        out: &mut Vec<Effect>,
+    ) {
+        let is_primary = self.is_primary();
+        for index in 0..u8::try_from(self.peers.len()).unwrap_or(u8::MAX) {
+            let identity = self
+                .peers
+                .get(usize::from(index))
+                .and_then(Replication::identity);
+            let is_relayed = from
+                .iter()
+                .any(|pop| identity.is_none_or(|(peer, _)| peer != *pop));
+            let owed = match (own || (is_relayed && is_primary), is_relayed) {
+                (true, _) => replication::Owed::Now,
+                (false, true) => replication::Owed::Later,
+                (false, false) => replication::Owed::Not,
+            };
+            self.peer(
+                index,
+                now,
+                replication::Input::Committed { last, owed },
+                out,
+            );
+        }
+    }
+
+    fn on_answered(&mut self, now: Instant, report: PeerReport, out: &mut Vec<Effect>) {
+        let PeerReport {
+            peer,
+            op,
+            answer,
+            clock_ahead_ms,
+            epoch,
+        } = report;
+        if let replication::Answer::Acked(acked) = &answer {
+            let mut released = Vec::new();
+            for verdict in &acked.verdicts {
+                use crate::frame::Verdict::{Already, Applied};
+                if matches!(verdict.verdict, Applied | Already) {
+                    self.waiters
+                        .on_confirmed(verdict.record, verdict.hlc, &mut released);
+                }
+            }
+            out.extend(released.into_iter().map(Effect::Release));
+        }
+        self.peer(
+            peer,
+            now,
+            replication::Input::FrameAnswered { op, answer },
+            out,
+        );
+        self.on_clock(peer, clock_ahead_ms, out);
+        if let Some(newer) = epoch.filter(|newer| Some(*newer) > self.epoch) {
+            out.push(Effect::AdoptEpoch(newer));
+        }
+    }
+
+    fn on_clock(&mut self, peer: u8, ahead_ms: Option<i64>, out: &mut Vec<Effect>) {
+        let Some(ahead_ms) = ahead_ms else { return };
+        let before = self.skew.median_ms();
+        out.extend(self.skew.observe(peer, ahead_ms).map(log));
+        let median_ms = self.skew.median_ms();
+        if median_ms != before {
+            out.push(Effect::ClockJudged {
+                peers_ahead_ms: median_ms,
+            });
+        }
+    }
+
+    fn on_covered(
+        &mut self,
+        now: Instant,
+        peer: PopId,
+        position: &Position,
+        out: &mut Vec<Effect>,
+    ) {
+        let is_it = |machine: &Replication| machine.identity().is_some_and(|(pop, _)| pop == peer);
+        if let Some(index) = self.peers.iter().position(is_it) {
+            let index = u8::try_from(index).unwrap_or(u8::MAX);
+            self.peer(
+                index,
+                now,
+                replication::Input::Covered(position.clone()),
+                out,
+            );
+        }
+    }
+
+    fn on_epoch(&mut self, now: Instant, epoch: Epoch, out: &mut Vec<Effect>) {
+        if Some(epoch) <= self.epoch {
+            return;
+        }
+        self.epoch = Some(epoch);
+        if self.is_primary() && !self.unheard.is_empty() {
+            // A promotion is a person's word that this copy is the one to go on with.
+            self.unheard.clear();
+            out.push(Effect::ImportSettled);
+        }
+        self.every_peer(now, &replication::Input::EpochChanged, out);
+    }
+
+    fn on_complete(&mut self, peer: u8, out: &mut Vec<Effect>) {
+        let before = self.unheard.len();
+        self.unheard.retain(|unheard| *unheard != peer);
+        if before > 0 && self.unheard.is_empty() {
+            out.push(Effect::ImportSettled);
+        }
+    }
+
+    fn shutdown(&mut self, now: Instant, input: shutdown::Input, out: &mut Vec<Effect>) {
+        let mut orders = Vec::new();
+        self.shutdown.handle(now, input, &mut orders);
+        out.extend(
+            orders
+                .into_iter()
+                .map(|order| Effect::Community(order.into())),
+        );
+    }
+
+    fn release(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let mut released = Vec::new();
+        self.waiters.on_tick(now, &mut released);
+        if self.shutdown.is_requested() && !self.peers.iter().any(Replication::is_busy) {
+            // Nobody is left who could confirm anything.
+            self.waiters.on_shutdown(&mut released);
+            self.shutdown(now, shutdown::Input::PeersFlushed, out);
+        }
+        out.extend(released.into_iter().map(Effect::Release));
+    }
+}
+
+impl Pop for CommercialPop {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Community(input) => match input {
+                community::Input::AlertRaised(alert) => out.push(log(alert)),
+                community::Input::ShutdownRequested => {
+                    self.shutdown(now, shutdown::Input::Requested, out);
+                }
+                community::Input::RequestsFinished => {
+                    self.shutdown(now, shutdown::Input::RequestsFinished, out);
+                }
+                community::Input::StoreClosed => {
+                    self.shutdown(now, shutdown::Input::StoreClosed, out);
+                }
+                community::Input::Tick => {
+                    self.shutdown(now, shutdown::Input::Tick, out);
+                    self.every_peer(now, &replication::Input::Tick, out);
+                }
+            },
+            Input::Started => self.every_peer(now, &replication::Input::Started, out),
+            Input::Committed {
+                last,
+                own,
+                from,
+                waiters,
+            } => {
+                let mut released = Vec::new();
+                waiters
+                    .into_iter()
+                    .for_each(|waiter| self.waiters.add(now, waiter, &mut released));
+                out.extend(released.into_iter().map(Effect::Release));
+                self.on_committed(now, last, own, &from, out);
+            }
+            Input::FrameBuilt {
+                peer,
+                op,
+                to,
+                records,
+                bytes,
+            } => {
+                let input = replication::Input::FrameBuilt {
+                    op,
+                    to,
+                    records,
+                    bytes,
+                };
+                self.peer(peer, now, input, out);
+            }
+            Input::FrameAnswered(report) => self.on_answered(now, report, out),
+            Input::PeerHeard {
+                peer,
+                store,
+                received,
+                is_hello,
+                clock_ahead_ms,
+            } => {
+                let input = replication::Input::PeerHeard {
+                    store,
+                    received,
+                    is_hello,
+                };
+                self.peer(peer, now, input, out);
+                self.on_clock(peer, Some(clock_ahead_ms), out);
+            }
+            Input::PeerCovered { peer, position } => self.on_covered(now, peer, &position, out),
+            Input::PeerComplete { peer } => self.on_complete(peer, out),
+            Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
+            Input::Resumed => self.every_peer(now, &replication::Input::Resumed, out),
+            Input::StoreReplaced { last } => {
+                self.every_peer(now, &replication::Input::StoreReplaced { last }, out);
+            }
+        }
+        self.release(now, out);
+    }
+
+    fn next_wake(&self) -> Option<(Instant, Wake)> {
+        let shutdown = self.shutdown.next_wake().map(|at| (at, Wake("shutdown")));
+        let waiter = self.waiters.next_wake().map(|at| (at, Wake("waiter")));
+        let peers = self.peers.iter().filter_map(Replication::next_wake);
+        peers
+            .chain(shutdown)
+            .chain(waiter)
+            .min_by_key(|(at, _)| *at)
+    }
+}
+
+fn log(alert: Alert) -> Effect {
+    Effect::Community(community::Effect::LogAlert(alert))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What goes into the Commercial edition's POP, and what comes out.
+
+use alloc::vec::Vec;
+
+use clavitor_core::id::{Epoch, OpId, PopId, Seq, StoreId};
+use clavitor_core::pop as community;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Position;
+use crate::replication::{self, Answer};
+use crate::waiters::{Release, Waiter};
+
+/// A fact for a POP of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// A fact for a POP of either edition.
+    Community(community::Input),
+    /// The server listens, and its store is open.
+    Started,
+    /// Records changed durably, up to `last`.
+    Committed {
+        /// The newest sequence number.
+        last: Seq,
+        /// Whether something changed that no peer has: a client's write, or the result of a merge.
+        own: bool,
+        /// The peers that other changes came from.
+        from: Vec<PopId>,
+        /// Clients that wait until a backup holds what they wrote.
+        waiters: Vec<Waiter>,
+    },
+    /// An ordered frame was built; with no records it is not sent.
+    FrameBuilt {
+        /// The peer's index.
+        peer: u8,
+        /// The order.
+        op: OpId,
+        /// The end of the frame's range.
+        to: Seq,
+        /// How many records it carries.
+        records: u32,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A frame was answered, or will not be.
+    FrameAnswered(PeerReport),
+    /// An authentic frame came from a peer.
+    PeerHeard {
+        /// The peer's index.
+        peer: u8,
+        /// The data directory it speaks for.
+        store: StoreId,
+        /// How much of this server's changes it says it has received.
+        received: Seq,
+        /// Whether it is a hello.
+        is_hello: bool,
+        /// How far its wall clock was ahead of ours when the frame came in, in milliseconds.
+        clock_ahead_ms: i64,
+    },
+    /// A peer says how much of its changes another peer has.
+    PeerCovered {
+        /// The other peer.
+        peer: PopId,
+        /// What it has.
+        position: Position,
+    },
+    /// This server holds everything that a peer owes it.
+    PeerComplete {
+        /// The peer's index.
+        peer: u8,
+    },
+    /// A newer epoch is stored durably.
+    EpochChanged(Epoch),
+    /// An operator asks for another try of every peer.
+    Resumed,
+    /// This server's data directory has a new identity.
+    StoreReplaced {
+        /// The newest sequence number.
+        last: Seq,
+    },
+}
+
+/// What became of a frame to one peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// The peer's index.
+    pub peer: u8,
+    /// The order.
+    pub op: OpId,
+    /// What became of it.
+    pub answer: Answer,
+    /// How far the peer's wall clock was ahead of ours, in milliseconds, if the ack told.
+    pub clock_ahead_ms: Option<i64>,
+    /// The newest epoch the peer knows, if the ack told.
+    pub epoch: Option<Epoch>,
+}
+
+/// An order of a POP of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// An order of a POP of either edition.
+    Community(community::Effect),
+    /// An order about one peer.
+    Peer {
+        /// The peer's index.
+        peer: u8,
+        /// The order.
+        effect: replication::Effect,
+    },
+    /// Answer a client that waits for a backup.
+    Release(Release),
+    /// Store a newer epoch, and answer [`Input::EpochChanged`].
+    AdoptEpoch(Epoch),
+    /// Judge client writes by this from now on; see [`crate::skew`].
+    ClockJudged {
+        /// How far the peers' median clock is ahead of ours, in milliseconds.
+        peers_ahead_ms: i64,
+    },
+    /// Every peer was heard since the import: take client writes.
+    ImportSettled,
+}
