@@ -121,6 +121,14 @@ impl Clock {
         }
     }
 
+    /// Starts over from `limit`, if the clock is ahead of it. Only for the repair of a store whose
+    /// clock ran away, while nothing else is running.
+    pub fn set_back(&mut self, limit: UnixTime) {
+        if self.ms > limit.0 {
+            (self.ms, self.counter) = (limit.0, 0);
+        }
+    }
+
     /// What to store so that a later clock continues above everything issued and observed.
     pub fn floor(&self) -> Floor {
         Floor {

@@ -1,1 +1,38 @@
-//! placeholder
+//! Clavitor's server without a runtime: the store, HTTP, the API, settings, commands, the driver.
+//!
+//! A runtime supplies tasks, timers and sockets ([`runtime`]); an edition supplies its POP's
+//! machine and what its effects mean ([`plumbing`]); this package is everything between.
+//!
+//! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
+//! [`driver`] turns a machine's effects into calls, [`server`] composes them, [`settings`] and
+//! [`cli`] are what a person sees first, [`launch`] is what a runtime's `main` calls.
+
+pub mod entropy;
+
+pub mod wall;
+
+pub mod log;
+
+pub mod store;
+
+pub mod http;
+
+pub mod runtime;
+
+pub mod plumbing;
+
+pub mod api;
+
+pub mod driver;
+
+pub mod server;
+
+pub mod community;
+
+pub mod settings;
+
+pub mod cli;
+
+pub mod launch;
+
+pub mod offline;

@@ -1,1 +1,41 @@
-fn main(){}
+//! The Clavitor vault server on tokio: sockets, timers, signals and outbound HTTP. What it serves
+//! and decides is in the packages below; the feature `commercial` chooses the edition.
+
+mod listen;
+mod outbound;
+mod runtime;
+
+use std::process::ExitCode;
+
+use clavitor_node::cli::Exit;
+use clavitor_node::launch;
+use clavitor_node::plumbing::Plumbing;
+use clavitor_node::settings::Settings;
+
+use runtime::Tokio;
+
+#[cfg(not(feature = "commercial"))]
+type Edition = clavitor_node::community::Community<Tokio>;
+
+#[cfg(feature = "commercial")]
+type Edition = clavitor_node_commercial::Commercial<Tokio>;
+
+fn main() -> ExitCode {
+    launch::main::<Edition>(serve::<Edition>)
+}
+
+fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+    {
+        Ok(runtime) => {
+            let exit = runtime.block_on(listen::serve::<P>(settings));
+            // Whatever still hangs was waited for long enough.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(error) => launch::complain(&format!("the runtime does not start: {error}")),
+    }
+}

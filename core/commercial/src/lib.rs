@@ -23,4 +23,4 @@ pub mod skew;
 pub mod pop;
 
 /// Stands in every binary that contains this package, so that its absence can be proven.
-pub const MARKER: &str = "CLAVITOR-COMMERCIAL-9d1f6b0a7c3e48528e5f10b6a4d2c977";
+pub const MARKER: &str = "CLAVITOR-COMMERCIAL-02d0e6bb99e43cbf5e71426836b2b9f8";

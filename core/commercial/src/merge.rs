@@ -16,7 +16,8 @@ pub struct Merged {
     pub hold: Option<Record>,
     /// Whether `hold` is the incoming record to the letter, so that its sender need not get it.
     pub is_incoming: bool,
-    /// The version that lost without having been seen, as a journal item.
+    /// The version that lost without having been seen, as a journal item: merge it into the journal
+    /// with [`merge_loser`], where it may be known already.
     pub journal: Option<Record>,
     /// Journal items that turn out to have been replaced by a write that had seen them.
     pub settled: Vec<Hlc>,
@@ -58,8 +59,6 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
         winner.head.hlc == loser.head.hlc && winner.content_digest() == loser.content_digest();
     let is_lost = !is_same && !context.covers(loser.head.hlc);
     let journal = is_lost.then(|| journal_item(loser)).flatten();
-    // A tie's loser shares its key with nothing else, so a known one has the winner's timestamp.
-    let journal = journal.filter(|item| !lost.contains(&item.head.hlc));
     let merged = Record {
         head: Head {
             context: context.clone(),
@@ -77,9 +76,12 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
 }
 
 /// Merges a journal item; `entry` is the context of the entry it belongs to, if that is held.
+///
+/// Of different items with one timestamp the smaller digest stays: the larger one is the version
+/// that won the tie, and in the journal only where the other was never heard of.
 pub fn merge_loser(held: Option<&Record>, entry: Option<&Context>, incoming: &Record) -> Merged {
     let is_settled = entry.is_some_and(|context| context.covers(incoming.head.hlc));
-    let is_new = held.is_none_or(|held| outranks(incoming, held));
+    let is_new = held.is_none_or(|held| outranks(held, incoming));
     if is_new && !is_settled {
         Merged::hold(incoming)
     } else {

@@ -213,14 +213,14 @@ impl Replication {
         if flight.is_hello {
             return;
         }
-        self.clean_to = self.clean_to.max(to).min(self.last);
+        self.clean_to = self.clean_to.max(to.min(self.last));
         if self.clean_to == self.last {
             self.relay_at = None;
         }
         if records == 0 {
             self.flights.remove(op);
         } else {
-            self.sent_to = self.sent_to.max(to);
+            self.sent_to = self.sent_to.max(to.min(self.last));
         }
     }
 
@@ -434,6 +434,7 @@ impl Replication {
             is_hello,
             after: if is_hello { self.last } else { after },
             read_after: self.clean_to.max(after),
+            upto: self.last,
             complete_at: if is_hello && self.clean_to < self.owed_to {
                 Seq(u64::MAX)
             } else {

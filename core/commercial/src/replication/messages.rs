@@ -159,6 +159,8 @@ pub struct Order {
     pub after: Seq,
     /// Up to where nothing is owed, so that reading may begin there.
     pub read_after: Seq,
+    /// Where its range ends at the latest: what was committed later has an order of its own.
+    pub upto: Seq,
     /// Up to where the frame must reach to say that nothing more is owed.
     pub complete_at: Seq,
     /// The identity of the peer, once known.

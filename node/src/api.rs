@@ -1,0 +1,121 @@
+//! The API: routes, access, and an answer to everything.
+
+mod access;
+mod entries;
+mod health;
+mod ledger;
+mod metrics;
+mod routes;
+mod tokens;
+mod writing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clavitor_core::alert::{Alert, AlertType};
+use clavitor_core::edition::NotFound;
+use clavitor_core::time::Instant;
+
+use crate::http::{Code, Connections, Problem, Request, Response, ResponseBody};
+use crate::plumbing::Plumbing;
+use crate::runtime::Runtime;
+use crate::store::{Store, StoreError};
+use crate::wall;
+
+pub use access::{Access, LOCAL_TOKEN};
+pub use ledger::Ledger;
+pub use metrics::head as metric_head;
+pub use writing::{Ack, Precondition, write_error};
+
+/// A request of an edition's API.
+pub type ApiRequest<P> = Request<<<P as Plumbing>::Runtime as Runtime>::Timer>;
+
+/// Which part of the API a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// All of it.
+    Full,
+    /// Metrics and health, without an access token.
+    Metrics,
+}
+
+/// The API of one server.
+pub struct Api<P: Plumbing> {
+    /// The store.
+    pub store: Store,
+    /// The edition.
+    pub plumbing: Arc<P>,
+    /// The connections.
+    pub connections: Connections,
+    /// What was refused.
+    pub ledger: Ledger,
+    started: Instant,
+    is_full: AtomicBool,
+}
+
+impl<P: Plumbing> Api<P> {
+    /// The API over a store.
+    pub fn new(store: Store, plumbing: Arc<P>, connections: Connections) -> Self {
+        let (ledger, started) = (Ledger::default(), wall::instant());
+        Self {
+            store,
+            plumbing,
+            connections,
+            ledger,
+            started,
+            is_full: AtomicBool::new(false),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(
+        self: Arc<Self>,
+        face: Face,
+        request: ApiRequest<P>,
+    ) -> Result<Response, Problem> {
+        let remote = request.remote.ip();
+        let answer = routes::answer(&self, face, request).await;
+        match &answer {
+            Ok(response) => self.ledger.answered(response.status()),
+            Err(problem) => self.ledger.refused(remote, problem.code()),
+        }
+        answer
+    }
+
+    /// What becomes of a request that matches no route.
+    fn not_found(&self, code: Code) -> Problem {
+        match self.plumbing.not_found() {
+            NotFound::Prompt => code.into(),
+        }
+    }
+
+    /// A failed read, as the client sees it.
+    pub fn read_error(&self, error: &StoreError) -> Problem {
+        if let StoreError::Damaged(what) = error {
+            let alert = Alert::new(AlertType::StorageFailed, "stored data cannot be read");
+            self.plumbing.alert_operator(alert.with("what", what));
+            return Code::Damaged.into();
+        }
+        Code::Busy.into()
+    }
+
+    /// Tells a person, once, that there is no room; and forgets it once there is.
+    fn note_room(&self, is_full: bool) {
+        if self.is_full.swap(is_full, Ordering::AcqRel) == is_full || !is_full {
+            return;
+        }
+        let message = "there is no room for writes; delete entries, or give more room and restart";
+        let mut alert = Alert::new(AlertType::StorageFull, message);
+        if let Ok((used, quota)) = self.store.usage() {
+            alert = alert.with("bytes_used", used).with("bytes_quota", quota);
+        }
+        self.plumbing.alert_operator(alert);
+    }
+}
+
+/// An answer without a body.
+fn empty(status: http::StatusCode) -> Response {
+    let mut response = Response::new(ResponseBody::from(""));
+    *response.status_mut() = status;
+    response
+}

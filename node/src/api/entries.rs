@@ -1,0 +1,226 @@
+//! Entries: put, get, delete, list.
+
+use std::sync::Arc;
+
+use clavitor_core::credential::Scope;
+use clavitor_core::hlc::Hlc;
+use clavitor_core::name::{EntryName, VaultName};
+use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX, Item, Key, Record, successor};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use super::writing::{Ack, Precondition, write_error};
+use super::{Api, ApiRequest, empty};
+use crate::http::{Code, Problem, Response, ResponseBody, json};
+use crate::plumbing::Plumbing;
+use crate::store::{Awaited, Stop, Transaction};
+use crate::wall;
+
+const PAGE_DEFAULT: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+type Name = Option<String>;
+
+pub(super) async fn answer<P: Plumbing>(
+    api: &Arc<Api<P>>,
+    request: ApiRequest<P>,
+    vault: Name,
+    entry: Name,
+) -> Result<Response, Problem> {
+    let access = api.authenticate(&request)?;
+    let vault = vault_name(vault)?;
+    let entry = entry
+        .and_then(|name| EntryName::try_from(name).ok())
+        .ok_or(Code::BadName)?;
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    let needed = if is_read { Scope::Read } else { Scope::Write };
+    if !access.allows(needed, Some(&vault)) {
+        return Err(Code::Forbidden.into());
+    }
+    if is_read {
+        return get(api, &request, vault, entry);
+    }
+    let ack = Ack::of(api, &request.query(&["ack"])?)?;
+    let precondition = Precondition::of(&request)?;
+    let deleted = request.method == Method::DELETE;
+    let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
+    let blob = request.body(blob_bytes_max).await?;
+    let put = Put {
+        vault,
+        entry,
+        precondition,
+        deleted,
+        blob: blob.to_vec(),
+    };
+    drop(blob);
+    write(api, put, ack).await
+}
+
+pub(super) fn vault_name(name: Name) -> Result<VaultName, Problem> {
+    let name = name.and_then(|name| VaultName::try_from(name).ok());
+    name.ok_or_else(|| Code::BadName.into())
+}
+
+fn get<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+    vault: VaultName,
+    entry: EntryName,
+) -> Result<Response, Problem> {
+    request.query(&[])?;
+    let stored = api
+        .store
+        .read(|reader| reader.record(&Key::Entry(vault, entry)));
+    let stored = stored
+        .map_err(|error| api.read_error(&error))?
+        .ok_or(Code::NotFound)?;
+    if matches!(stored.record.head.item, Item::Entry { deleted: true, .. }) {
+        return Err(Code::NotFound.into());
+    }
+    let mut response = Response::new(ResponseBody::from(stored.record.blob));
+    let content_type = HeaderValue::from_static("application/octet-stream");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    set_etag(&mut response, stored.record.head.hlc);
+    api.plumbing.mark_read(response.headers_mut());
+    Ok(response)
+}
+
+/// One client's new version of an entry.
+struct Put {
+    vault: VaultName,
+    entry: EntryName,
+    precondition: Precondition,
+    deleted: bool,
+    blob: Vec<u8>,
+}
+
+struct Written {
+    hlc: Hlc,
+    was_there: bool,
+}
+
+async fn write<P: Plumbing>(api: &Arc<Api<P>>, put: Put, ack: Ack) -> Result<Response, Problem> {
+    let (op, deleted) = (ack.op(), put.deleted);
+    let plumbing = api.plumbing.clone();
+    let bytes = put.blob.len() + HEAD_BYTES_MAX;
+    let written = api.store.write(bytes, move |txn| {
+        plumbing.admit(txn)?.map_err(Stop::Refused)?;
+        put.apply(txn, op)
+    });
+    let written = written.await.map_err(|error| write_error(api, error))?;
+    api.note_room(false);
+    let status = match (deleted, written.was_there) {
+        (true, _) => StatusCode::NO_CONTENT,
+        (false, true) => StatusCode::OK,
+        (false, false) => StatusCode::CREATED,
+    };
+    let mut response = if ack.wait().await {
+        empty(status)
+    } else {
+        let document = json!({"status": "accepted", "etag": format!("\"{}\"", written.hlc)});
+        json(StatusCode::ACCEPTED, &document)
+    };
+    set_etag(&mut response, written.hlc);
+    Ok(response)
+}
+
+impl Put {
+    fn apply(
+        &self,
+        txn: &mut Transaction<'_>,
+        op: Option<clavitor_core::id::OpId>,
+    ) -> Result<Written, Stop<Problem>> {
+        let refuse = |code: Code| Stop::Refused(Problem::from(code));
+        let key = Key::Entry(self.vault.clone(), self.entry.clone());
+        let held = txn.head(&key)?;
+        let is_there = |item: &Item| matches!(item, Item::Entry { deleted: false, .. });
+        let live = held
+            .as_ref()
+            .filter(|head| is_there(&head.item))
+            .map(|head| head.hlc);
+        if !self.precondition.holds(live) {
+            return Err(refuse(Code::Precondition));
+        }
+        if self.deleted && live.is_none() {
+            return Err(refuse(Code::NotFound));
+        }
+        if !self.deleted {
+            txn.check_room(self.blob.len() + HEAD_BYTES_MAX)?;
+        }
+        let lost = txn.losers(&self.vault, &self.entry)?;
+        let hlc = txn.next_hlc();
+        let (vault, entry) = (self.vault.clone(), self.entry.clone());
+        let item = Item::Entry {
+            vault,
+            entry,
+            deleted: self.deleted,
+        };
+        let head = successor(held.as_ref(), &lost, hlc, item);
+        txn.put(
+            &Record {
+                head,
+                blob: self.blob.clone(),
+            },
+            None,
+        )?;
+        if let Some(op) = op {
+            txn.await_backup(Awaited {
+                op,
+                record: key.id(),
+                hlc,
+            });
+        }
+        Ok(Written {
+            hlc,
+            was_there: live.is_some(),
+        })
+    }
+}
+
+pub(super) fn list<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+    vault: Name,
+) -> Result<Response, Problem> {
+    let access = api.authenticate(request)?;
+    let vault = vault_name(vault)?;
+    if !access.allows(Scope::Read, Some(&vault)) {
+        return Err(Code::Forbidden.into());
+    }
+    let query = request.query(&["prefix", "after", "limit"])?;
+    let limit = query.number("limit", PAGE_DEFAULT, PAGE_MAX)?;
+    let prefix = query.value("prefix").unwrap_or_default();
+    let page = api.store.read(|reader| {
+        let page = reader.entries(&vault, prefix, query.value("after"), limit)?;
+        let mut entries = Vec::with_capacity(page.rows.len());
+        for row in &page.rows {
+            let replicated_at = api.plumbing.replicated_at(reader, row.seq)?;
+            entries.push(json!({
+                "name": row.entry,
+                "size": row.bytes,
+                "etag": format!("\"{}\"", row.hlc),
+                "modified": wall::rfc3339(row.hlc.time()),
+                "replicated_at": replicated_at.map(wall::rfc3339),
+            }));
+        }
+        let next = page
+            .rows
+            .last()
+            .filter(|_| page.has_more)
+            .map(|row| row.entry.as_str());
+        Ok(json!({"entries": entries, "next": next}))
+    });
+    let page = page.map_err(|error| api.read_error(&error))?;
+    let mut response = json(StatusCode::OK, &page);
+    api.plumbing.mark_read(response.headers_mut());
+    Ok(response)
+}
+
+fn set_etag(response: &mut Response, hlc: Hlc) {
+    const ETAG: HeaderName = header::ETAG;
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{hlc}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+}

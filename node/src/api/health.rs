@@ -1,0 +1,84 @@
+//! Health, roles and what this server is.
+
+use clavitor_core::credential::Scope;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Api, ApiRequest};
+use crate::http::{Problem, Response, json};
+use crate::plumbing::{Plumbing, Role};
+use crate::runtime::Runtime;
+use crate::wall;
+
+pub(super) fn live<T: hyper::rt::Timer>(
+    request: &crate::http::Request<T>,
+) -> Result<Response, Problem> {
+    request.query(&[])?;
+    Ok(status(Ok(())))
+}
+
+pub(super) fn ready<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+) -> Result<Response, Problem> {
+    request.query(&[])?;
+    let stopping = if api.connections.is_stopping() {
+        Err("stopping")
+    } else {
+        Ok(())
+    };
+    Ok(status(stopping.and_then(|()| api.plumbing.readiness())))
+}
+
+pub(super) fn role<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+    wants_primary: bool,
+) -> Result<Response, Problem> {
+    request.query(&[])?;
+    let is_primary = api.plumbing.role() == Role::Primary;
+    let reason = if is_primary {
+        "this is the primary"
+    } else {
+        "this is a backup"
+    };
+    Ok(status(if is_primary == wants_primary {
+        Ok(())
+    } else {
+        Err(reason)
+    }))
+}
+
+pub(super) fn node<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+) -> Result<Response, Problem> {
+    api.authorize(request, Scope::Admin, None)?;
+    request.query(&[])?;
+    let epoch = api.plumbing.epoch();
+    Ok(json(
+        StatusCode::OK,
+        &json!({
+            "edition": api.plumbing.name(),
+            "runtime": <P::Runtime as Runtime>::NAME,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pop": api.store.pop(),
+            "cluster": api.plumbing.cluster(),
+            "role": api.plumbing.role(),
+            "epoch": epoch.map(|epoch| json!({"number": epoch.number, "primary": epoch.primary})),
+            "lease_ms_left": null,
+            "entries": api.store.entries(),
+            "uptime_s": wall::instant().ms_since(api.started) / 1_000,
+        }),
+    ))
+}
+
+fn status(health: Result<(), &str>) -> Response {
+    match health {
+        Ok(()) => json(StatusCode::OK, &json!({"status": "ok"})),
+        Err(reason) => json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({"status": "unavailable", "reason": reason}),
+        ),
+    }
+}

@@ -1,0 +1,118 @@
+//! Counts what was answered and refused. A line in the log at most once per source, code and
+//! minute, so that a scanner cannot fill the disk.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use http::StatusCode;
+
+use crate::{log, wall};
+
+/// The most sources and codes told apart in one minute.
+const SOURCES_MAX: usize = 1_024;
+
+/// The most codes that are counted.
+const CODES_MAX: usize = 128;
+
+const MINUTE_MS: u64 = 60_000;
+
+/// What was answered and refused since the start.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    by_class: [AtomicU64; 6],
+    refused: Mutex<Refused>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    by_code: BTreeMap<&'static str, u64>,
+    minute: u64,
+    this_minute: BTreeMap<(IpAddr, &'static str), u64>,
+}
+
+impl Ledger {
+    /// Counts an answer.
+    pub fn answered(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100);
+        if let Some(counter) = self.by_class.get(class) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a refusal, and logs the first of its kind in a minute.
+    pub fn refused(&self, source: IpAddr, code: &'static str) {
+        let minute = wall::unix_time().0 / MINUTE_MS;
+        let mut refused = self.lock();
+        if refused.by_code.len() < CODES_MAX || refused.by_code.contains_key(code) {
+            *refused.by_code.entry(code).or_default() += 1;
+        }
+        if refused.minute != minute {
+            refused.minute = minute;
+            refused.this_minute.clear();
+        }
+        if refused.this_minute.len() >= SOURCES_MAX {
+            return;
+        }
+        let seen = refused.this_minute.entry((source, code)).or_default();
+        *seen += 1;
+        let is_first = *seen == 1;
+        drop(refused);
+        if is_first && is_worth_a_line(code) {
+            log::line(&format!(
+                "refused [{code}] from {source}; more of the same this minute are counted"
+            ));
+        }
+    }
+
+    /// Answers by the first digit of their status.
+    pub fn by_class(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counters = self.by_class.iter().enumerate().skip(1);
+        counters.map(|(class, counter)| (class, counter.load(Ordering::Relaxed)))
+    }
+
+    /// Refusals by code.
+    pub fn by_code(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().by_code.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Refused> {
+        self.refused
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Refusals that say something about the caller rather than about what it asked for.
+fn is_worth_a_line(code: &str) -> bool {
+    matches!(
+        code,
+        "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP"
+    ) || code.starts_with("CV-FRAME-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_counted_by_code() {
+        let ledger = Ledger::default();
+        let source = IpAddr::from([127, 0, 0, 1]);
+        ledger.refused(source, "CV-BAD-NAME");
+        ledger.refused(source, "CV-BAD-NAME");
+        assert_eq!(ledger.by_code().get("CV-BAD-NAME"), Some(&2));
+    }
+
+    #[test]
+    fn the_sources_of_one_minute_are_bounded() {
+        let ledger = Ledger::default();
+        for at in 0..=u16::MAX {
+            let [a, b] = at.to_be_bytes();
+            ledger.refused(IpAddr::from([127, 0, a, b]), "CV-BAD-NAME");
+        }
+        assert_eq!(ledger.lock().this_minute.len(), SOURCES_MAX);
+        assert_eq!(ledger.by_code().get("CV-BAD-NAME"), Some(&65_536));
+    }
+}

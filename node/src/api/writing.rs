@@ -1,0 +1,149 @@
+//! What all writes of clients share: preconditions, acknowledgement, and the errors they end in.
+
+use clavitor_core::hlc::Hlc;
+use http::header;
+use hyper::rt::Timer;
+
+use super::Api;
+use crate::http::{Code, Problem, Query, Request};
+use crate::plumbing::{BackupWait, Plumbing};
+use crate::store::WriteError;
+
+/// A condition on the version that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// None.
+    Always,
+    /// Anything is there.
+    Exists,
+    /// Nothing is there.
+    Absent,
+    /// This very version is there.
+    Is(Hlc),
+    /// A version that this server never issued: never holds.
+    Never,
+}
+
+impl Precondition {
+    /// Reads `If-Match` and `If-None-Match`.
+    pub fn of<T: Timer>(request: &Request<T>) -> Result<Self, Problem> {
+        let bad = |()| Problem::from(Code::BadPrecondition);
+        let if_match = request.header(header::IF_MATCH).map_err(bad)?;
+        let if_none_match = request.header(header::IF_NONE_MATCH).map_err(bad)?;
+        match (if_match, if_none_match) {
+            (None, None) => Ok(Precondition::Always),
+            (Some("*"), None) => Ok(Precondition::Exists),
+            (Some(tag), None) => Self::of_tag(tag).ok_or(Code::BadPrecondition.into()),
+            (None, Some("*")) => Ok(Precondition::Absent),
+            (None | Some(_), Some(_)) => Err(Code::BadPrecondition.into()),
+        }
+    }
+
+    fn of_tag(tag: &str) -> Option<Self> {
+        let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains(['"', ',']) {
+            return None;
+        }
+        Some(inner.parse().map_or(Precondition::Never, Precondition::Is))
+    }
+
+    /// Whether it holds for what is there.
+    pub fn holds(self, held: Option<Hlc>) -> bool {
+        match self {
+            Precondition::Always => true,
+            Precondition::Exists => held.is_some(),
+            Precondition::Absent => held.is_none(),
+            Precondition::Is(hlc) => held == Some(hlc),
+            Precondition::Never => false,
+        }
+    }
+}
+
+/// What a client wants to be sure of before it is answered.
+pub enum Ack {
+    /// That its write is on this server's disk.
+    Local,
+    /// That it is on a backup's too.
+    Backup(BackupWait),
+}
+
+impl Ack {
+    /// Reads `?ack=`.
+    pub fn of<P: Plumbing>(api: &Api<P>, query: &Query) -> Result<Self, Problem> {
+        match query.value("ack") {
+            None => Ok(Ack::Local),
+            Some("backup") => {
+                let wait = api.plumbing.await_backup();
+                wait.map(Ack::Backup).ok_or_else(|| Code::NoBackup.into())
+            }
+            Some(_) => Err(Code::BadQuery.into()),
+        }
+    }
+
+    /// Splits off what names the wait inside the transaction.
+    pub fn op(&self) -> Option<clavitor_core::id::OpId> {
+        match self {
+            Ack::Local => None,
+            Ack::Backup((op, _)) => Some(*op),
+        }
+    }
+
+    /// Waits for what the client wants to be sure of; `false` if it is not sure.
+    pub async fn wait(self) -> bool {
+        match self {
+            Ack::Local => true,
+            Ack::Backup((_, confirmed)) => confirmed.await.unwrap_or(false),
+        }
+    }
+}
+
+/// A write that did not happen, or is not known to have, as the client sees it.
+pub fn write_error<P: Plumbing>(api: &Api<P>, error: WriteError<Problem>) -> Problem {
+    match error {
+        WriteError::Refused(problem) => problem,
+        WriteError::Full => {
+            api.note_room(true);
+            Code::StorageFull.into()
+        }
+        WriteError::Busy => Code::Busy.into(),
+        WriteError::Stopped => Code::Stopping.into(),
+        WriteError::Damaged => api.read_error(&crate::store::StoreError::Damaged(
+            "a write needed damaged data",
+        )),
+        WriteError::Unknown => Code::OutcomeUnknown.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_timestamps_in_quotes() {
+        let hlc: Hlc = "5-0-a".parse().unwrap();
+        assert_eq!(
+            Precondition::of_tag("\"5-0-a\""),
+            Some(Precondition::Is(hlc))
+        );
+        assert_eq!(Precondition::of_tag("\"else\""), Some(Precondition::Never));
+        for bad in ["5-0-a", "\"5-0-a", "W/\"5-0-a\"", "\"a\", \"b\"", ""] {
+            assert_eq!(Precondition::of_tag(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_precondition_holds_for_what_it_says() {
+        let hlc: Hlc = "5-0-a".parse().unwrap();
+        let cases = [
+            (Precondition::Always, true, true),
+            (Precondition::Exists, true, false),
+            (Precondition::Absent, false, true),
+            (Precondition::Is(hlc), true, false),
+            (Precondition::Never, false, false),
+        ];
+        for (precondition, if_held, if_absent) in cases {
+            assert_eq!(precondition.holds(Some(hlc)), if_held, "{precondition:?}");
+            assert_eq!(precondition.holds(None), if_absent, "{precondition:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The help, written from the tables of commands and settings.
+
+use super::commands::{COMMANDS, Spec};
+use crate::settings::{Reach, TABLE};
+use crate::settings::{help as settings_help, wrapped};
+
+/// What `clavitor --help` prints.
+pub(crate) fn overview() -> String {
+    let mut text = String::from(
+        "Clavitor keeps client-encrypted entries in vaults.\n\n\
+         Usage: clavitor [COMMAND] [OPTIONS]\n\nCommands:\n",
+    );
+    text.push_str(&summaries(COMMANDS.iter()));
+    text.push_str(
+        "\nOptions:\n  -h, --help           Prints this, or the help of a command\n  \
+         -V, --version        Prints name, version, edition and runtime\n\n\
+         Without a command a server runs, and takes the options of `clavitor serve`:\n\
+         `clavitor serve --help` lists all settings.\n\n\
+         Examples:\n  clavitor\n  \
+         clavitor token create --scope write --vault team > team.token\n  \
+         echo secret | clavitor entry put team letter --token-file team.token\n  \
+         clavitor status\n\n\
+         Exit codes: 0 done, 1 refused or degraded, 2 wrong usage or not reached.\n",
+    );
+    text
+}
+
+/// The help of commands that share their first word.
+pub(crate) fn group(word: &str) -> String {
+    let members = COMMANDS
+        .iter()
+        .filter(|spec| spec.words.first() == Some(&word));
+    format!(
+        "Usage: clavitor {word} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
+         `clavitor {word} COMMAND --help` says more about each.\n",
+        summaries(members)
+    )
+}
+
+/// The help of one command.
+pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
+    let mut usage = format!("Usage: clavitor {}", spec.name());
+    spec.operands
+        .iter()
+        .for_each(|operand| usage.push_str(&format!(" {operand}")));
+    if let Some(operand) = spec.optional_operand {
+        usage.push_str(&format!(" [{operand}]"));
+    }
+    let mut text = format!("{}.\n\n{usage} [OPTIONS]\n", spec.summary);
+    if !spec.details.is_empty() {
+        text.push('\n');
+        text.push_str(&wrapped(spec.details, 0));
+    }
+    text.push_str("\nOptions:\n");
+    text.push_str(&settings_help(spec.settings(), is_commercial));
+    for option in spec.all_options() {
+        let head = format!("--{} {}", option.name, option.placeholder);
+        text.push_str(&format!("  {}\n", head.trim_end()));
+        text.push_str(&wrapped(option.help, 10));
+    }
+    text.push_str("  -h, --help\n          Prints this.\n");
+    if spec.settings().count() == TABLE.iter().filter(|setting| setting.has_flag()).count() {
+        let announced = TABLE
+            .iter()
+            .filter(|setting| setting.reach == Reach::Announced);
+        text.push_str("\nEnvironment variables that are recognised:\n");
+        text.push_str(&settings_help(announced, is_commercial));
+    }
+    text.push_str("\nExamples:\n");
+    spec.examples
+        .iter()
+        .for_each(|example| text.push_str(&format!("  {example}\n")));
+    text
+}
+
+fn summaries<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
+    specs
+        .map(|spec| format!("  {:<20} {}\n", spec.name(), spec.summary))
+        .collect()
+}

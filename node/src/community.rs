@@ -1,0 +1,151 @@
+//! The Community edition's plumbing: one node, private, no calls home.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use clavitor_core::alert::Alert;
+use clavitor_core::edition::{Edition, NotFound};
+use clavitor_core::id::{Epoch, Seq};
+use clavitor_core::pop::{self, CommunityPop};
+use clavitor_core::time::UnixTime;
+use http::{HeaderMap, Method};
+
+use crate::api::{Api, ApiRequest};
+use crate::driver::Mailbox;
+use crate::http::{Problem, Response};
+use crate::plumbing::{BackupWait, Parts, Plumbing, Role};
+use crate::runtime::Runtime;
+use crate::store::{Notice, Reader, StoreError, Transaction};
+
+/// The Community edition on a runtime.
+pub struct Community<R: Runtime> {
+    mailbox: Arc<Mailbox<Self>>,
+    runtime: PhantomData<R>,
+}
+
+/// The Community edition has no routes of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum NoRoute {}
+
+impl<R: Runtime> Edition for Community<R> {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn alert_operator(&self, alert: Alert) {
+        self.mailbox.push(pop::Input::AlertRaised(alert));
+    }
+
+    fn is_telemetry_enabled(&self) -> bool {
+        false
+    }
+
+    fn not_found(&self) -> NotFound {
+        NotFound::Prompt
+    }
+
+    fn signal_replication(&self) {}
+
+    fn shutdown(&self) {
+        self.mailbox.push(pop::Input::ShutdownRequested);
+    }
+}
+
+impl<R: Runtime> Plumbing for Community<R> {
+    type Runtime = R;
+    type Pop = CommunityPop;
+    type Input = pop::Input;
+    type Effect = pop::Effect;
+    type Route = NoRoute;
+
+    const IS_COMMERCIAL: bool = false;
+    const NAME: &'static str = "community";
+
+    fn compose(
+        _parts: Parts<R>,
+        mailbox: Arc<Mailbox<Self>>,
+    ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
+        Ok((
+            Arc::new(Self {
+                mailbox,
+                runtime: PhantomData,
+            }),
+            CommunityPop::default(),
+        ))
+    }
+
+    fn started(&self) -> Vec<pop::Input> {
+        Vec::new()
+    }
+
+    fn committed(&self, _notice: Notice) -> Option<pop::Input> {
+        None
+    }
+
+    fn perform(
+        self: &Arc<Self>,
+        effect: pop::Effect,
+        _facts: &mut Vec<pop::Input>,
+    ) -> Result<(), pop::Effect> {
+        Err(effect)
+    }
+
+    fn observe(&self, _pop: &CommunityPop) {}
+
+    fn route(&self, _segments: &[Option<&str>]) -> Option<NoRoute> {
+        None
+    }
+
+    fn methods(route: NoRoute) -> &'static [Method] {
+        match route {}
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        _api: &Arc<Api<Self>>,
+        route: NoRoute,
+        _request: ApiRequest<Self>,
+    ) -> Result<Response, Problem> {
+        match route {}
+    }
+
+    fn admit(&self, _txn: &Transaction<'_>) -> Result<Result<(), Problem>, StoreError> {
+        Ok(Ok(()))
+    }
+
+    fn role(&self) -> Role {
+        Role::Primary
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        None
+    }
+
+    fn cluster(&self) -> Option<String> {
+        None
+    }
+
+    fn readiness(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    fn mark_read(&self, _headers: &mut HeaderMap) {}
+
+    fn replicated_at(
+        &self,
+        _reader: &Reader<'_>,
+        _seq: Seq,
+    ) -> Result<Option<UnixTime>, StoreError> {
+        Ok(None)
+    }
+
+    fn await_backup(&self) -> Option<BackupWait> {
+        None
+    }
+
+    fn pending_peers(&self, _seq: Seq) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn metrics(&self, _out: &mut String) {}
+}

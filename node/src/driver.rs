@@ -1,0 +1,183 @@
+//! Drives a POP's machine: facts in, effects out, asleep until the next wake-up.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use clavitor_core::pop::{self, Pop};
+use futures_util::future::{Either, select};
+
+use crate::plumbing::Plumbing;
+use crate::runtime::Runtime;
+use crate::store::Notice;
+use crate::wall;
+
+/// The most facts that wait for the machine. What is lost beyond it, the machine's own time-outs
+/// recover: an unread answer is a late one.
+pub const MAILBOX_MAX: usize = 16_384;
+
+/// Facts on their way to the machine. Commits are merged into one, so they can never fill it.
+pub struct Mailbox<P: Plumbing> {
+    waiting: Mutex<Waiting<P::Input>>,
+    bell: async_channel::Sender<()>,
+    rung: async_channel::Receiver<()>,
+}
+
+struct Waiting<I> {
+    facts: VecDeque<I>,
+    notice: Option<Notice>,
+}
+
+impl<P: Plumbing> Default for Mailbox<P> {
+    fn default() -> Self {
+        let (bell, rung) = async_channel::bounded(1);
+        let waiting = Waiting {
+            facts: VecDeque::new(),
+            notice: None,
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            bell,
+            rung,
+        }
+    }
+}
+
+impl<P: Plumbing> Mailbox<P> {
+    /// Hands the machine a fact; never blocks.
+    pub fn push(&self, fact: P::Input) {
+        let mut waiting = self.lock();
+        if waiting.facts.len() < MAILBOX_MAX {
+            waiting.facts.push_back(fact);
+        }
+        drop(waiting);
+        let _ = self.bell.try_send(());
+    }
+
+    /// Tells the machine of a commit; never blocks, and coalesces.
+    pub fn committed(&self, notice: Notice) {
+        let mut waiting = self.lock();
+        match &mut waiting.notice {
+            None => waiting.notice = Some(notice),
+            Some(known) => merge(known, notice),
+        }
+        drop(waiting);
+        let _ = self.bell.try_send(());
+    }
+
+    fn take(&self) -> (Option<Notice>, VecDeque<P::Input>) {
+        let mut waiting = self.lock();
+        (waiting.notice.take(), std::mem::take(&mut waiting.facts))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<P::Input>> {
+        self.waiting
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn merge(known: &mut Notice, newer: Notice) {
+    known.last = known.last.max(newer.last);
+    known.own |= newer.own;
+    for pop in newer.from {
+        if !known.from.contains(&pop) {
+            known.from.push(pop);
+        }
+    }
+    known.awaited.extend(newer.awaited);
+}
+
+/// The driver of one server's machine.
+pub struct Driver<P: Plumbing> {
+    pop: P::Pop,
+    plumbing: Arc<P>,
+    mailbox: Arc<Mailbox<P>>,
+    runtime: P::Runtime,
+}
+
+impl<P: Plumbing> Driver<P> {
+    /// A driver that has yet to run.
+    pub fn new(
+        pop: P::Pop,
+        plumbing: Arc<P>,
+        mailbox: Arc<Mailbox<P>>,
+        runtime: P::Runtime,
+    ) -> Self {
+        Self {
+            pop,
+            plumbing,
+            mailbox,
+            runtime,
+        }
+    }
+
+    /// Runs until the machine orders the end. `perform` carries out what every edition has, and
+    /// answers whether to go on.
+    pub async fn run(mut self, mut perform: impl FnMut(pop::Effect) -> bool + Send) {
+        loop {
+            let (notice, facts) = self.mailbox.take();
+            let mut facts: VecDeque<P::Input> = facts;
+            if let Some(fact) = notice.and_then(|notice| self.plumbing.committed(notice)) {
+                facts.push_front(fact);
+            }
+            let is_due = self
+                .pop
+                .next_wake()
+                .is_some_and(|(at, _)| at <= wall::instant());
+            if is_due {
+                facts.push_back(P::Input::from(pop::Input::Tick));
+            }
+            if facts.is_empty() {
+                self.rest().await;
+                continue;
+            }
+            while let Some(fact) = facts.pop_front() {
+                if !self.step(fact, &mut facts, &mut perform) {
+                    return;
+                }
+            }
+            self.plumbing.observe(&self.pop);
+        }
+    }
+
+    fn step(
+        &mut self,
+        fact: P::Input,
+        facts: &mut VecDeque<P::Input>,
+        perform: &mut impl FnMut(pop::Effect) -> bool,
+    ) -> bool {
+        let mut effects = Vec::new();
+        self.pop.handle(wall::instant(), fact, &mut effects);
+        let mut known_at_once = Vec::new();
+        for effect in effects {
+            if let Err(effect) = self.plumbing.perform(effect, &mut known_at_once)
+                && !perform(effect)
+            {
+                return false;
+            }
+        }
+        // What is known at once goes first, as if the machine had been told while it asked.
+        known_at_once
+            .into_iter()
+            .rev()
+            .for_each(|fact| facts.push_front(fact));
+        true
+    }
+
+    async fn rest(&mut self) {
+        let rung = self.mailbox.rung.recv();
+        match self.pop.next_wake() {
+            None => drop(rung.await),
+            Some((at, _)) => {
+                let left_ns = at.0.saturating_sub(wall::instant().0);
+                // A timer that fires early would spin; a millisecond is what timers resolve.
+                let left = Duration::from_nanos(left_ns) + Duration::from_millis(1);
+                let timer = self.runtime.sleep(left);
+                match select(std::pin::pin!(rung), timer).await {
+                    Either::Left(_) | Either::Right(_) => {}
+                }
+            }
+        }
+    }
+}

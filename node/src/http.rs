@@ -1,0 +1,13 @@
+//! HTTP as both runtimes speak it: the connection loop with its time-outs and caps, bodies, and
+//! problem documents.
+
+mod body;
+mod connection;
+mod problem;
+mod request;
+mod stall;
+
+pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, StreamSender};
+pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
+pub use problem::{Code, Problem};
+pub use request::{Query, Request, Response, json};

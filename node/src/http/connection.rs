@@ -1,0 +1,207 @@
+//! One connection from accept to close, and how many there may be.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use http::{Method, header};
+use hyper::body::Incoming;
+use hyper::rt::{Read, Timer, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+
+use super::body::{BodyBudget, ResponseBody};
+use super::problem::Problem;
+use super::request::{Request, Response};
+use super::stall::Stall;
+
+/// The most bytes of a request's head.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// The most header fields of a request.
+const HEADERS_MAX: usize = 64;
+
+/// How long a request's head may take, and how long a kept connection may idle.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most connections at once; one more is closed at once.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Counts connections and requests, and tells connections when to end.
+///
+/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live [`Slot`]; `requests`
+/// counts those among them that answer a request.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    open: AtomicUsize,
+    requests: AtomicUsize,
+    // Closed when the server stops: whoever waits on it is woken.
+    stop: async_channel::Sender<()>,
+    stopped: async_channel::Receiver<()>,
+    // A token whenever the last request ends.
+    quiet: async_channel::Sender<()>,
+    quieted: async_channel::Receiver<()>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        let (stop, stopped) = async_channel::bounded(1);
+        let (quiet, quieted) = async_channel::bounded(1);
+        let open = AtomicUsize::new(0);
+        let requests = AtomicUsize::new(0);
+        Self {
+            shared: Arc::new(Shared {
+                open,
+                requests,
+                stop,
+                stopped,
+                quiet,
+                quieted,
+            }),
+        }
+    }
+}
+
+/// One connection's place.
+#[derive(Debug)]
+pub struct Slot(Arc<Shared>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+struct InFlight(Arc<Shared>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let _ = self.0.quiet.try_send(());
+        }
+    }
+}
+
+impl Connections {
+    /// A place for one more connection, unless all are taken or the server stops.
+    pub fn admit(&self) -> Option<Slot> {
+        let more = |open: usize| (open < CONNECTIONS_MAX).then_some(open + 1);
+        let admitted = self
+            .shared
+            .open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let slot = admitted.ok().map(|_| Slot(self.shared.clone()))?;
+        (!self.is_stopping()).then_some(slot)
+    }
+
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::Acquire)
+    }
+
+    /// Ends idle connections, and the others after their request.
+    pub fn stop(&self) {
+        self.shared.stop.close();
+    }
+
+    /// Whether [`Connections::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.is_closed()
+    }
+
+    /// Waits for [`Connections::stop`].
+    pub async fn stopped(&self) {
+        let _ = self.shared.stopped.recv().await;
+    }
+
+    /// Waits until no request is in flight.
+    pub async fn quiet(&self) {
+        while self.shared.requests.load(Ordering::Acquire) > 0 {
+            let _ = self.shared.quieted.recv().await;
+        }
+    }
+
+    fn begin(&self) -> InFlight {
+        self.shared.requests.fetch_add(1, Ordering::AcqRel);
+        InFlight(self.shared.clone())
+    }
+}
+
+/// Serves one connection to its end. `answer` is the API.
+pub async fn serve<Io, T, F, A>(
+    io: Io,
+    remote: SocketAddr,
+    slot: Slot,
+    connections: Connections,
+    budget: BodyBudget,
+    timer: T,
+    answer: F,
+) where
+    Io: Read + Write + Unpin,
+    T: Timer + Clone + Send + Sync + Unpin + 'static,
+    F: Fn(Request<T>) -> A,
+    A: Future<Output = Result<Response, Problem>>,
+{
+    let shared_timer = Arc::new(timer.clone());
+    let service = service_fn(|request: http::Request<Incoming>| {
+        let in_flight = connections.begin();
+        let is_head = request.method() == Method::HEAD;
+        let request = Request::new(request, remote, &budget, &shared_timer);
+        let answer = request.map(&answer);
+        async move {
+            let _in_flight = in_flight;
+            let response = match answer {
+                Ok(answer) => answer.await,
+                Err(problem) => Err(problem),
+            };
+            let response = response.unwrap_or_else(Problem::into_response);
+            Ok::<_, Infallible>(finish(response, is_head))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(timer.clone())
+        .header_read_timeout(HEAD_TIMEOUT);
+    builder
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .pipeline_flush(true);
+    let connection = builder.serve_connection(Stall::new(io, timer), service);
+    let connection = std::pin::pin!(connection);
+    let stopped = std::pin::pin!(connections.stopped());
+    // A client that breaks the protocol ends its own connection; nobody else is concerned.
+    if let Either::Right(((), mut connection)) = select(connection, stopped).await {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+    drop(slot);
+}
+
+/// What every answer has in common.
+fn finish(mut response: Response, is_head: bool) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::HeaderValue::from_static("nosniff"),
+    );
+    if is_head && let ResponseBody::Whole(bytes) = response.body() {
+        let length = header::HeaderValue::from(bytes.len());
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
+        *response.body_mut() = ResponseBody::from("");
+    }
+    response
+}

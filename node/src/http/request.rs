@@ -1,0 +1,180 @@
+//! A request as the API sees it: path segments decoded once, query parsed once, body on demand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::rt::Timer;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
+use super::problem::{Code, Problem};
+
+/// An answer.
+pub type Response = http::Response<ResponseBody>;
+
+/// The most segments of a path: the longest route has seven.
+const SEGMENTS_MAX: usize = 8;
+
+/// A request whose head has been checked.
+pub struct Request<T> {
+    /// The method.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Where it came from.
+    pub remote: SocketAddr,
+    segments: Vec<Option<String>>,
+    query: Option<String>,
+    body: Incoming,
+    budget: BodyBudget,
+    timer: Arc<T>,
+}
+
+impl<T: Timer> Request<T> {
+    /// Checks what must hold for every request.
+    pub(super) fn new(
+        request: http::Request<Incoming>,
+        remote: SocketAddr,
+        budget: &BodyBudget,
+        timer: &Arc<T>,
+    ) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let count = |name| head.headers.get_all(name).iter().count();
+        if count(header::HOST) != 1 {
+            return Err(Problem::from(Code::BadHost).closing());
+        }
+        if count(header::CONTENT_LENGTH) > 1 {
+            return Err(Problem::from(Code::BadLength).closing());
+        }
+        let path = head.uri.path().strip_prefix('/').ok_or(Code::BadRequest)?;
+        let segments = path.split('/').take(SEGMENTS_MAX).map(decode).collect();
+        Ok(Self {
+            method: head.method,
+            headers: head.headers,
+            remote,
+            segments,
+            query: head.uri.query().map(str::to_owned),
+            body,
+            budget: budget.clone(),
+            timer: timer.clone(),
+        })
+    }
+
+    /// The decoded segments of the path; one that is not UTF-8 is `None`.
+    pub fn segments(&self) -> Vec<Option<&str>> {
+        self.segments.iter().map(Option::as_deref).collect()
+    }
+
+    /// The query, checked against the parameters that the route takes.
+    pub fn query(&self, known: &[&str]) -> Result<Query, Problem> {
+        Query::parse(self.query.as_deref().unwrap_or_default(), known)
+    }
+
+    /// A header that may be given once, as text.
+    pub fn header(&self, name: header::HeaderName) -> Result<Option<&str>, ()> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(drop),
+            (Some(_), Some(_)) => Err(()),
+        }
+    }
+
+    /// The whole body, at most `bytes_max`.
+    pub async fn body(self, bytes_max: usize) -> Result<Whole, Problem> {
+        let whole = read_whole(self.body, bytes_max, &self.budget, &*self.timer).await;
+        whole.map_err(Problem::from)
+    }
+
+    /// Whether the request carries a body.
+    pub fn has_body(&self) -> bool {
+        !hyper::body::Body::is_end_stream(&self.body)
+    }
+}
+
+fn decode(segment: &str) -> Option<String> {
+    percent_decode_str(segment)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
+}
+
+/// The parameters of a query: each known, each at most once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    fn parse(text: &str, known: &[&str]) -> Result<Self, Problem> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text: &str| decode(&text.replace('+', " ")).ok_or(Code::BadQuery);
+            let (name, value) = (decode(name)?, decode(value)?);
+            if !known.contains(&name.as_str()) || pairs.iter().any(|(other, _)| *other == name) {
+                return Err(Code::BadQuery.into());
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// A parameter's value.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A number between 1 and `max`.
+    pub fn number(&self, name: &str, default: usize, max: usize) -> Result<usize, Problem> {
+        let Some(value) = self.value(name) else {
+            return Ok(default);
+        };
+        let number = value
+            .parse()
+            .ok()
+            .filter(|number| (1..=max).contains(number));
+        number.ok_or_else(|| Code::BadQuery.into())
+    }
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, document: &impl Serialize) -> Response {
+    let text = serde_json::to_vec(document).unwrap_or_default();
+    let mut response = Response::new(ResponseBody::from(text));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("application/json");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_strict() {
+        let query = Query::parse("prefix=a%20b+c&limit=5", &["prefix", "limit"]).unwrap();
+        assert_eq!(query.value("prefix"), Some("a b c"));
+        assert_eq!(query.number("limit", 100, 1000).unwrap(), 5);
+        assert_eq!(query.number("missing", 100, 1000).unwrap(), 100);
+        for bad in ["x=1", "limit=1&limit=2", "limit=%ff"] {
+            assert_eq!(
+                Query::parse(bad, &["limit"]).unwrap_err().code(),
+                "CV-BAD-QUERY"
+            );
+        }
+        for bad in ["limit=0", "limit=1001", "limit=-1", "limit="] {
+            let query = Query::parse(bad, &["limit"]).unwrap();
+            assert!(query.number("limit", 100, 1000).is_err(), "{bad}");
+        }
+    }
+}

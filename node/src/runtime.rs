@@ -1,0 +1,56 @@
+//! What a runtime supplies: tasks, timers and outbound HTTP. Listening and signals are its `main`.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::rt::{Sleep, Timer};
+
+/// A request to a peer.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// `http://host:port`.
+    pub url: String,
+    /// The path, beginning with a slash.
+    pub path: &'static str,
+    /// The body.
+    pub body: Bytes,
+    /// The longest answer to accept, in bytes.
+    pub answer_bytes_max: usize,
+}
+
+/// A peer's answer.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// There was no answer, or none that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable;
+
+/// A runtime, as seen by everything above it. Clones share it.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// The runtime's name in `--version`.
+    const NAME: &'static str;
+
+    /// Its timer, for hyper and for sleeping.
+    type Timer: Timer + Clone + Send + Sync + 'static;
+
+    /// The timer.
+    fn timer(&self) -> Self::Timer;
+
+    /// Runs a task beside the others.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Posts a request and waits for the whole answer. Connections are kept and used again.
+    fn post(&self, post: Post) -> impl Future<Output = Result<Posted, Unreachable>> + Send;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.timer().sleep(duration)
+    }
+}

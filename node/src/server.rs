@@ -1,0 +1,192 @@
+//! A server: the store, the API, the machine and its driver, composed. A runtime adds sockets.
+
+mod first_start;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clavitor_core::alert::{Alert, AlertType};
+use clavitor_core::pop;
+use hyper::rt::{Read, Write};
+
+use crate::api::{Api, Face};
+use crate::driver::{Driver, Mailbox};
+use crate::http::{self, BodyBudget, Connections};
+use crate::plumbing::{Parts, Plumbing};
+use crate::runtime::Runtime;
+use crate::settings::Settings;
+use crate::store::{OpenError, Opening, Store, StoreError};
+use crate::{log, wall};
+
+/// The exit code after a failed sync: nobody knows what is on disk, so nobody may go on.
+const EXIT_STORAGE_FAILED: i32 = 74;
+
+/// Why a server does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data directory cannot be opened.
+    Open(OpenError),
+    /// The store cannot be read.
+    Store(StoreError),
+    /// The first admin token cannot be written.
+    Token(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Open(error) => write!(f, "{error}"),
+            StartError::Store(error) => write!(f, "{error}"),
+            StartError::Token(path, error) => {
+                write!(f, "{} cannot be written: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running server, without sockets. Clones share it.
+pub struct Server<P: Plumbing> {
+    api: Arc<Api<P>>,
+    mailbox: Arc<Mailbox<P>>,
+    connections: Connections,
+    budget: BodyBudget,
+    runtime: P::Runtime,
+    ended: async_channel::Receiver<()>,
+}
+
+impl<P: Plumbing> Clone for Server<P> {
+    fn clone(&self) -> Self {
+        Self {
+            api: self.api.clone(),
+            mailbox: self.mailbox.clone(),
+            connections: self.connections.clone(),
+            budget: self.budget.clone(),
+            runtime: self.runtime.clone(),
+            ended: self.ended.clone(),
+        }
+    }
+}
+
+impl<P: Plumbing> Server<P> {
+    /// Opens the data directory and starts the machine. To be called on the runtime.
+    pub fn start(runtime: P::Runtime, settings: Settings) -> Result<Self, StartError> {
+        let pop = settings.pop_id.as_deref().map(str::parse).transpose();
+        let pop = pop.map_err(|error| StartError::Open(OpenError::BadPop(error)))?;
+        let opening = Opening {
+            dir: &settings.data_dir,
+            bytes_max: settings.data_bytes_max,
+            pop,
+        };
+        let store = Store::open(&opening, wall::unix_time, end_after_failure);
+        let store = store.map_err(StartError::Open)?;
+        first_start::ensure_admin_token(&store)?;
+        let mailbox = Arc::new(Mailbox::default());
+        let parts = Parts {
+            runtime: runtime.clone(),
+            settings,
+            store: store.clone(),
+        };
+        let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
+        let observer = mailbox.clone();
+        store.observe(move |notice| observer.committed(notice));
+        let connections = Connections::default();
+        let api = Arc::new(Api::new(store, plumbing.clone(), connections.clone()));
+        let (end, ended) = async_channel::bounded(1);
+        let driver = Driver::new(pop, plumbing, mailbox.clone(), runtime.clone());
+        let budget = BodyBudget::default();
+        let server = Self {
+            api,
+            mailbox,
+            connections,
+            budget,
+            runtime: runtime.clone(),
+            ended,
+        };
+        let orders = server.clone();
+        runtime.spawn(async move {
+            driver.run(|effect| orders.perform(effect)).await;
+            drop(end);
+        });
+        Ok(server)
+    }
+
+    /// Tells the machine that the sockets are open.
+    pub fn listening(&self) {
+        self.api
+            .plumbing
+            .started()
+            .into_iter()
+            .for_each(|fact| self.mailbox.push(fact));
+    }
+
+    /// Serves a connection in a task of its own; drops it at once if there are too many.
+    pub fn accept<Io>(&self, face: Face, io: Io, remote: SocketAddr)
+    where
+        Io: Read + Write + Unpin + Send + 'static,
+        <P::Runtime as Runtime>::Timer: Unpin,
+    {
+        let Some(slot) = self.connections.admit() else {
+            return;
+        };
+        let (api, connections, budget) = (
+            self.api.clone(),
+            self.connections.clone(),
+            self.budget.clone(),
+        );
+        let timer = self.runtime.timer();
+        self.runtime.spawn(async move {
+            let answer = |request| api.clone().answer(face, request);
+            http::serve(io, remote, slot, connections, budget, timer, answer).await;
+        });
+    }
+
+    /// Starts going away; called again, ends at once.
+    pub fn request_shutdown(&self) {
+        self.api.plumbing.shutdown();
+    }
+
+    /// Waits until no further connection is to be accepted.
+    pub async fn stopping(&self) {
+        self.connections.stopped().await;
+    }
+
+    /// Waits until nothing is left to do.
+    pub async fn ended(&self) {
+        let _ = self.ended.recv().await;
+    }
+
+    /// Carries out what every edition's machine may order; answers whether to go on.
+    fn perform(&self, effect: pop::Effect) -> bool {
+        match effect {
+            pop::Effect::LogAlert(alert) => log::line(&alert.to_string()),
+            pop::Effect::StopAccepting => {
+                self.connections.stop();
+                let (mailbox, connections) = (self.mailbox.clone(), self.connections.clone());
+                self.runtime.spawn(async move {
+                    connections.quiet().await;
+                    mailbox.push(pop::Input::RequestsFinished.into());
+                });
+            }
+            pop::Effect::CloseStore => {
+                let (mailbox, store) = (self.mailbox.clone(), self.api.store.clone());
+                self.runtime.spawn(async move {
+                    store.close().await;
+                    mailbox.push(pop::Input::StoreClosed.into());
+                });
+            }
+            pop::Effect::Exit => return false,
+        }
+        true
+    }
+}
+
+fn end_after_failure(error: &StoreError) {
+    let message = "a commit failed: the process ends, and what it acknowledged is safe";
+    let alert = Alert::new(AlertType::StorageFailed, message).with("error", error);
+    log::line(&alert.to_string());
+    std::process::exit(EXIT_STORAGE_FAILED);
+}

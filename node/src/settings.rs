@@ -1,0 +1,176 @@
+//! The server's settings: one table feeds the configuration file, the environment, the flags, the
+//! help and the warnings. Flags win over the environment, which wins over the file. Whatever is
+//! not understood is an error that says where it stands.
+
+mod assembly;
+mod environment;
+mod file;
+mod given;
+mod nearest;
+mod report;
+mod secret;
+mod table;
+#[cfg(test)]
+mod tests;
+mod url;
+mod values;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use assembly::Assembly;
+
+pub use assembly::BACKUPS_MAX;
+pub use environment::{Environment, SERVER_VARIABLE, TOKEN_FILE_VARIABLE};
+pub use given::{Flag, Source};
+pub use report::Origin;
+pub use secret::{SECRET_BYTES_MIN, SECRET_DISTINCT_MIN, Secret};
+pub use table::{Key, Kind, Reach, Setting, TABLE, setting, setting_of_flag};
+pub use url::ServerUrl;
+pub use values::NAME_BYTES_MAX;
+
+pub(crate) use given::switch;
+pub(crate) use nearest::did_you_mean;
+pub(crate) use report::{help, wrapped};
+pub(crate) use secret::read_secret_file;
+
+/// The cluster's name where none is given.
+pub const DEFAULT_CLUSTER: &str = "default";
+
+/// Everything a server is told before it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the data lives.
+    pub data_dir: PathBuf,
+    /// The address to accept connections on.
+    pub listen: SocketAddr,
+    /// A second address, for `/metrics` alone.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Whether unencrypted traffic may leave this machine.
+    pub allow_plain_http: bool,
+    /// The size of the storage map: whole pages of up to 64 KiB, 1 MiB to 1 TiB.
+    pub data_bytes_max: u64,
+    /// The POP id, if one was given.
+    pub pop_id: Option<String>,
+    /// The cluster's name, if one was given; see [`Settings::cluster_name`].
+    pub cluster: Option<String>,
+    /// The URL peers and clients reach this server at, if one was given; normalised.
+    pub advertise_url: Option<String>,
+    /// What replication needs; always `None` in a community server.
+    pub replication: Option<ReplicationSettings>,
+}
+
+impl Settings {
+    /// The name of the cluster that is in force.
+    pub fn cluster_name(&self) -> &str {
+        self.cluster.as_deref().unwrap_or(DEFAULT_CLUSTER)
+    }
+}
+
+/// What replication needs to know. The cluster's URLs are normalised and distinct, and
+/// `advertise_url` is one of them.
+#[derive(Clone, Debug)]
+pub struct ReplicationSettings {
+    /// The URL of the POP that is primary at the cluster's first start.
+    pub primary: String,
+    /// The URLs of the others, at least one.
+    pub backups: Vec<String>,
+    /// The inter-POP secret.
+    pub secret: Secret,
+    /// This server's own URL.
+    pub advertise_url: String,
+    /// This server's POP id.
+    pub pop_id: String,
+}
+
+/// The few settings that commands on a stopped data directory need.
+#[derive(Clone, Debug)]
+pub struct DataSettings {
+    /// Where the data lives.
+    pub data_dir: PathBuf,
+    /// The size of the storage map, as in [`Settings`].
+    pub data_bytes_max: u64,
+    /// The POP id, if one was given.
+    pub pop_id: Option<String>,
+    /// The cluster's name, if one was given.
+    pub cluster: Option<String>,
+}
+
+/// Settings together with what a person should know about them.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// One sentence each, for stderr.
+    pub warnings: Vec<String>,
+    /// Where each value came from, in the order of the table.
+    pub origins: Vec<Origin>,
+}
+
+impl Loaded {
+    /// What `config check` prints: one line per setting, with its value and its source.
+    pub fn report(&self) -> String {
+        self.origins
+            .iter()
+            .map(|origin| format!("{origin}\n"))
+            .collect()
+    }
+}
+
+/// What is wrong with the settings, all of it, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    /// The sentences, never empty; each names its source.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// Loads a server's settings from flags, environment and the file they may name.
+pub fn load(
+    flags: Vec<Flag>,
+    environment: &Environment,
+    is_commercial: bool,
+) -> Result<Loaded, SettingsError> {
+    let mut problems = Vec::new();
+    let given = given::gather(flags, environment, is_commercial, &mut problems);
+    let mut assembly = Assembly::new(&given, is_commercial, problems);
+    let settings = assembly.settings();
+    let Assembly {
+        problems, warnings, ..
+    } = assembly;
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(Loaded {
+            settings,
+            warnings,
+            origins: report::origins(&given, is_commercial),
+        }),
+        _ => Err(SettingsError { problems }),
+    }
+}
+
+/// Loads what commands on a stopped data directory need. The rest of the configuration is read
+/// but not judged: a missing secret must not keep anyone from checking the data.
+pub fn load_data(
+    flags: Vec<Flag>,
+    environment: &Environment,
+    is_commercial: bool,
+) -> Result<DataSettings, SettingsError> {
+    let mut problems = Vec::new();
+    let given = given::gather(flags, environment, is_commercial, &mut problems);
+    let mut assembly = Assembly::new(&given, is_commercial, problems);
+    let data = assembly.data();
+    match data {
+        Some(data) if assembly.problems.is_empty() => Ok(data),
+        _ => Err(SettingsError {
+            problems: assembly.problems,
+        }),
+    }
+}

@@ -1,0 +1,312 @@
+//! The one table of settings: file, environment, flags, help, report and warnings all read it.
+
+/// Identifies a setting within the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The configuration file itself.
+    Config,
+    /// Where the data lives.
+    DataDir,
+    /// The address clients and peers connect to.
+    Listen,
+    /// The separate address of `/metrics`.
+    MetricsListen,
+    /// Consent to unencrypted traffic beyond loopback.
+    AllowPlainHttp,
+    /// The size of the storage map.
+    DataBytesMax,
+    /// This server's id among its peers.
+    PopId,
+    /// The name of the cluster.
+    Cluster,
+    /// The URL peers reach this server at.
+    AdvertiseUrl,
+    /// The URL of the cluster's configured primary.
+    ReplicationPrimary,
+    /// The URLs of the cluster's backups.
+    ReplicationBackup,
+    /// The inter-POP secret, given directly.
+    ReplicationToken,
+    /// The file that holds the inter-POP secret.
+    ReplicationTokenFile,
+    /// Where telemetry and alerts will go.
+    TelemetryHost,
+    /// What telemetry will authenticate with.
+    TelemetryToken,
+    /// How often telemetry will be sent.
+    TelemetryFreq,
+    /// The region named in alerts.
+    PopRegion,
+}
+
+/// What a setting's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A path to a file.
+    File,
+    /// A path to a directory.
+    Directory,
+    /// An IP address and a port.
+    Address,
+    /// `http://host[:port]`.
+    Url,
+    /// A short name of `[a-z0-9-]`.
+    Name,
+    /// A number of bytes, with or without a unit.
+    Size,
+    /// True or false; as a flag it needs no value.
+    Switch,
+    /// Anything.
+    Text,
+}
+
+impl Kind {
+    /// The word that stands for the value in the help.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Kind::File => "FILE",
+            Kind::Directory => "DIR",
+            Kind::Address => "ADDR:PORT",
+            Kind::Url => "URL",
+            Kind::Name => "NAME",
+            Kind::Size => "SIZE",
+            Kind::Switch => "",
+            Kind::Text => "TEXT",
+        }
+    }
+}
+
+/// Where a setting may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// File, environment and flags.
+    Everywhere,
+    /// Environment and flags: a file cannot name itself.
+    NotInFile,
+    /// Only an environment variable, spelled exactly like the name. It is recognised and warned
+    /// about; it has no effect yet.
+    Announced,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// Identity within the program.
+    pub key: Key,
+    /// The flag without its dashes; the other spellings derive from it.
+    pub name: &'static str,
+    /// What the value looks like.
+    pub kind: Kind,
+    /// The default in words a user could type, or empty where there is none.
+    pub default: &'static str,
+    /// One or two sentences for the help.
+    pub help: &'static str,
+    /// Where it may be given.
+    pub reach: Reach,
+    /// Whether only the commercial edition does anything with it.
+    pub is_commercial: bool,
+    /// Whether its value must never be shown.
+    pub is_secret: bool,
+    /// Whether it may be given several times.
+    pub is_repeatable: bool,
+}
+
+impl Setting {
+    /// The environment variable that gives this setting.
+    pub fn variable(&self) -> String {
+        match self.reach {
+            Reach::Announced => self.name.to_owned(),
+            _ => format!(
+                "CLAVITOR_{}",
+                self.name.to_ascii_uppercase().replace('-', "_")
+            ),
+        }
+    }
+
+    /// The key that gives this setting in a configuration file.
+    pub fn file_key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
+    /// Whether there is a flag for this setting.
+    pub fn has_flag(&self) -> bool {
+        self.reach != Reach::Announced
+    }
+}
+
+/// The row of a key.
+pub fn setting(key: Key) -> &'static Setting {
+    let row = TABLE.iter().find(|setting| setting.key == key);
+    row.expect("every key has a row, which a test proves")
+}
+
+/// The row whose flag is `name`, given without dashes.
+pub fn setting_of_flag(name: &str) -> Option<&'static Setting> {
+    TABLE
+        .iter()
+        .find(|setting| setting.has_flag() && setting.name == name)
+}
+
+/// The default of `--data-bytes-max`: address space is scarce on small machines.
+const DATA_BYTES_MAX_DEFAULT: &str = if cfg!(target_pointer_width = "64") {
+    "64GiB"
+} else {
+    "1GiB"
+};
+
+const ROW: Setting = Setting {
+    key: Key::Config,
+    name: "",
+    kind: Kind::Text,
+    default: "",
+    help: "",
+    reach: Reach::Everywhere,
+    is_commercial: false,
+    is_secret: false,
+    is_repeatable: false,
+};
+
+/// Every setting, in the order in which help and report show them.
+pub static TABLE: &[Setting] = &[
+    Setting {
+        key: Key::Config,
+        name: "config",
+        kind: Kind::File,
+        help: "Reads settings from this TOML file; the keys are the names of the flags with _ for -.",
+        reach: Reach::NotInFile,
+        ..ROW
+    },
+    Setting {
+        key: Key::DataDir,
+        name: "data-dir",
+        kind: Kind::Directory,
+        default: "./clavitor-data",
+        help: "Keeps the data in this directory, which belongs to one server at a time.",
+        ..ROW
+    },
+    Setting {
+        key: Key::Listen,
+        name: "listen",
+        kind: Kind::Address,
+        default: "127.0.0.1:1984",
+        help: "Accepts connections on this address; port 0 picks a free one.",
+        ..ROW
+    },
+    Setting {
+        key: Key::MetricsListen,
+        name: "metrics-listen",
+        kind: Kind::Address,
+        help: "Serves /metrics on this address too, without an access token.",
+        ..ROW
+    },
+    Setting {
+        key: Key::AllowPlainHttp,
+        name: "allow-plain-http",
+        kind: Kind::Switch,
+        default: "false",
+        help: "Lets traffic leave this machine unencrypted. Until TLS is there, anything but \
+               loopback needs it: put a proxy or a private network in between.",
+        ..ROW
+    },
+    Setting {
+        key: Key::DataBytesMax,
+        name: "data-bytes-max",
+        kind: Kind::Size,
+        default: DATA_BYTES_MAX_DEFAULT,
+        help: "Lets the data grow to this size (1MiB to 1TiB; units KiB, MiB, GiB, TiB). Writes \
+               are refused from 90 % of it.",
+        ..ROW
+    },
+    Setting {
+        key: Key::PopId,
+        name: "pop-id",
+        kind: Kind::Name,
+        help: "Names this server among its peers, such as calgary-01: 1 to 31 of a-z, 0-9, -. It \
+               is stored at the first start and does not change. Replication needs it.",
+        ..ROW
+    },
+    Setting {
+        key: Key::Cluster,
+        name: "cluster",
+        kind: Kind::Name,
+        default: "default",
+        help: "Names the cluster; the same on each of its servers.",
+        ..ROW
+    },
+    Setting {
+        key: Key::AdvertiseUrl,
+        name: "advertise-url",
+        kind: Kind::Url,
+        default: "http:// and the listen address",
+        help: "Tells peers and clients where this server is; one of the cluster's URLs.",
+        ..ROW
+    },
+    Setting {
+        key: Key::ReplicationPrimary,
+        name: "replication-primary",
+        kind: Kind::Url,
+        help: "Names the server that takes writes at the first start of the cluster; the same on \
+               each server.",
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::ReplicationBackup,
+        name: "replication-backup",
+        kind: Kind::Url,
+        help: "Names a backup, at most 15; the same on each server.",
+        is_commercial: true,
+        is_repeatable: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::ReplicationTokenFile,
+        name: "replication-token-file",
+        kind: Kind::File,
+        help: "Reads the secret that the servers of the cluster share from this file: at least \
+               32 random bytes, such as `openssl rand -hex 32` prints.",
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::ReplicationToken,
+        name: "replication-token",
+        help: "Gives the shared secret itself. Other processes can see it: prefer the file.",
+        is_commercial: true,
+        is_secret: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::TelemetryHost,
+        name: "TELEMETRY_HOST",
+        help: "Where telemetry and operator alerts go. No effect yet.",
+        reach: Reach::Announced,
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::TelemetryToken,
+        name: "TELEMETRY_TOKEN",
+        help: "What telemetry authenticates with. No effect yet.",
+        reach: Reach::Announced,
+        is_commercial: true,
+        is_secret: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::TelemetryFreq,
+        name: "TELEMETRY_FREQ",
+        help: "Seconds between two telemetry reports. No effect yet.",
+        reach: Reach::Announced,
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::PopRegion,
+        name: "POP_REGION",
+        help: "The region named in operator alerts. No effect yet.",
+        reach: Reach::Announced,
+        is_commercial: true,
+        ..ROW
+    },
+];

@@ -1,0 +1,376 @@
+//! The LMDB store: one environment per data directory, one thread that writes.
+//!
+//! A write is a closure over a [`Transaction`]; all writes that wait at one moment share one LMDB
+//! transaction and one sync. A read copies what it needs out of a short read transaction.
+
+mod error;
+mod export;
+mod keys;
+mod page;
+mod reader;
+mod tables;
+mod transaction;
+mod verify;
+mod writer;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+
+use clavitor_core::hlc::{Clock, Hlc};
+use clavitor_core::id::{OpId, PopId, Seq, StoreId};
+use clavitor_core::record::RecordId;
+use clavitor_core::time::UnixTime;
+use futures_channel::oneshot;
+use heed::{Env, EnvOpenOptions, WithoutTls};
+use rustix::fs::FlockOperation;
+
+use crate::entropy;
+
+pub use error::{OpenError, Stop, StoreError, WriteError};
+pub use export::{ExportError, Exported, IMPORTED, Imported, export_to, import_from};
+pub use keys::{decode_key, encode_key};
+pub use page::{EntryPage, EntryRow, LoserPage, LoserRow};
+pub use reader::Reader;
+pub use tables::{Change, Origin, State, Stored, Table, Tables};
+pub use transaction::Transaction;
+pub use verify::{FINDINGS_MAX, Finding, Verified, restamp, verify};
+pub use writer::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
+
+use writer::{Job, Message, Typed, Writer};
+
+/// The most writes that wait for the writer; one more is refused as busy.
+pub const QUEUE_MAX: usize = 4_096;
+
+/// The most read transactions at once.
+const READERS_MAX: u32 = 1_024;
+
+/// The most named databases: the store's own and an edition's.
+const TABLES_MAX: u32 = 16;
+
+/// The share of the map that client writes may fill, in percent. The rest is for deletions, merges
+/// and bookkeeping, which must go on when writes are refused.
+pub const QUOTA_PERCENT: u64 = 90;
+
+/// How to open a data directory.
+#[derive(Clone, Debug)]
+pub struct Opening<'a> {
+    /// The directory; made if it is not there.
+    pub dir: &'a Path,
+    /// The size of the map, in bytes.
+    pub bytes_max: u64,
+    /// The POP id to use; `None` takes the stored one, else mints one.
+    pub pop: Option<PopId>,
+}
+
+/// What was committed, for whoever must know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// The newest sequence number.
+    pub last: Seq,
+    /// Whether something changed that came from no peer.
+    pub own: bool,
+    /// The peers that other changes came from.
+    pub from: Vec<PopId>,
+    /// Requests that wait until a backup holds what they wrote.
+    pub awaited: Vec<Awaited>,
+}
+
+/// A write whose client waits until a backup holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Names the request.
+    pub op: OpId,
+    /// What was written.
+    pub record: RecordId,
+    /// The version that was written.
+    pub hlc: Hlc,
+}
+
+type Observer = Box<dyn Fn(Notice) + Send + Sync>;
+type WallClock = fn() -> UnixTime;
+
+/// An open store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    env: Env<WithoutTls>,
+    tables: Tables,
+    pop: PopId,
+    store_id: Mutex<StoreId>,
+    is_new: bool,
+    queue: SyncSender<Message>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    observer: OnceLock<Observer>,
+    on_failure: Box<dyn Fn(&StoreError) + Send + Sync>,
+    last: AtomicU64,
+    confirmed: AtomicU64,
+    floor_ms: AtomicU64,
+    entries: AtomicU64,
+    commits: AtomicU64,
+    writes: AtomicU64,
+    bytes_max: u64,
+    dir: PathBuf,
+    // Held for as long as the store is open; the lock goes with it, also after kill -9.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens a data directory for this process alone, making it if needed.
+    ///
+    /// `on_failure` is called, on the writer's thread, when a commit fails in a way that leaves it
+    /// unknown what is on disk. It should end the process.
+    pub fn open(
+        opening: &Opening<'_>,
+        now: WallClock,
+        on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        let lock = lock_directory(opening.dir)?;
+        let env = open_environment(opening.dir, opening.bytes_max)?;
+        let (tables, facts) = tables::prepare(&env, opening.pop, entropy::bytes)?;
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let store = Self {
+            inner: Arc::new(Inner {
+                env,
+                tables,
+                pop: facts.pop,
+                store_id: Mutex::new(facts.store_id),
+                is_new: facts.is_new,
+                queue,
+                writer: Mutex::new(None),
+                observer: OnceLock::new(),
+                on_failure: Box::new(on_failure),
+                last: AtomicU64::new(facts.state.seq.0),
+                confirmed: AtomicU64::new(u64::MAX),
+                floor_ms: AtomicU64::new(facts.state.floor.ms),
+                entries: AtomicU64::new(facts.state.entries),
+                commits: AtomicU64::new(0),
+                writes: AtomicU64::new(0),
+                bytes_max: opening.bytes_max,
+                dir: opening.dir.to_path_buf(),
+                _lock: lock,
+            }),
+        };
+        let clock = Clock::new(facts.pop, facts.state.floor);
+        let writer = Writer::new(Arc::downgrade(&store.inner), jobs, clock, facts.state, now);
+        let thread = std::thread::Builder::new().name("store-writer".into());
+        let thread = thread.spawn(move || writer.run()).map_err(OpenError::Io)?;
+        *store
+            .inner
+            .writer
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(thread);
+        Ok(store)
+    }
+
+    /// Calls `observer` after every commit, from the writer's thread. Only the first one counts.
+    pub fn observe(&self, observer: impl Fn(Notice) + Send + Sync + 'static) {
+        let _ = self.inner.observer.set(Box::new(observer));
+    }
+
+    /// Runs `operation` in a write transaction, and answers once it is on disk.
+    ///
+    /// It may run more than once: a group in which one operation fails is run again one by one.
+    /// It must decide before it writes; a refusal after a write costs the whole group.
+    pub async fn write<T, E, F>(&self, bytes: usize, operation: F) -> Result<T, WriteError<E>>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Box::new(Typed::new(operation, Some(reply), bytes)))?;
+        answer.await.unwrap_or(Err(WriteError::Unknown))
+    }
+
+    /// The same for callers without an executor: blocks this thread.
+    pub fn write_blocking<T, E, F>(&self, operation: F) -> Result<T, WriteError<E>>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        block_on(self.write(0, operation))
+    }
+
+    /// Runs `operation` together with the next write, or shortly after by itself. Nobody is told,
+    /// and a crash may lose it.
+    pub fn write_lazily<F>(&self, mut operation: F)
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        let run = move |txn: &mut Transaction<'_>| operation(txn).map_err(Stop::<()>::Storage);
+        let _ = self.submit::<()>(Box::new(Typed::lazy(run)));
+    }
+
+    /// Reads through a short read transaction. Never await inside.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let txn = self.inner.env.read_txn()?;
+        read(&Reader::new(&txn, &self.inner.tables))
+    }
+
+    /// Makes or opens a named table of an edition. Only at start-up: it waits for the writer.
+    pub fn table(&self, name: &str) -> Result<Table, StoreError> {
+        Ok(tables::create(&self.inner.env, name)?)
+    }
+
+    /// Finishes every accepted write and ends the writer; later writes are refused.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.inner.queue.send(Message::Close(reply)).is_ok() {
+            let _ = closed.await;
+        }
+        let writer = self
+            .inner
+            .writer
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take();
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+    }
+
+    /// The POP id stored in the data directory.
+    pub fn pop(&self) -> PopId {
+        self.inner.pop
+    }
+
+    /// The identity of the data directory.
+    pub fn store_id(&self) -> StoreId {
+        *self
+            .inner
+            .store_id
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether this process made the data directory.
+    pub fn is_new(&self) -> bool {
+        self.inner.is_new
+    }
+
+    /// The newest committed sequence number.
+    pub fn last(&self) -> Seq {
+        Seq(self.inner.last.load(Ordering::Acquire))
+    }
+
+    /// Tells the store up to where every peer has confirmed, so that a record that is rewritten
+    /// again and again keeps the time since when it has been owed.
+    pub fn set_confirmed(&self, seq: Seq) {
+        self.inner.confirmed.store(seq.0, Ordering::Release);
+    }
+
+    /// The milliseconds of the highest timestamp issued or seen.
+    pub fn floor_ms(&self) -> u64 {
+        self.inner.floor_ms.load(Ordering::Acquire)
+    }
+
+    /// How many entries there are, deleted ones aside.
+    pub fn entries(&self) -> u64 {
+        self.inner.entries.load(Ordering::Acquire)
+    }
+
+    /// How many writes were committed since the start, and in how many transactions.
+    pub fn commits(&self) -> (u64, u64) {
+        (
+            self.inner.writes.load(Ordering::Relaxed),
+            self.inner.commits.load(Ordering::Relaxed),
+        )
+    }
+
+    /// How many bytes are in use, and how many client writes may use.
+    pub fn usage(&self) -> Result<(u64, u64), StoreError> {
+        let txn = self.inner.env.read_txn()?;
+        Ok((
+            self.inner.tables.bytes_used(&txn)?,
+            quota(self.inner.bytes_max),
+        ))
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    fn submit<E>(&self, job: Box<dyn Job>) -> Result<(), WriteError<E>> {
+        self.inner
+            .queue
+            .try_send(Message::Job(job))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => WriteError::Busy,
+                TrySendError::Disconnected(_) => WriteError::Stopped,
+            })
+    }
+}
+
+/// Waits for a future on this thread, for commands that have no runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        std::thread::park();
+    }
+}
+
+const fn quota(bytes_max: u64) -> u64 {
+    bytes_max / 100 * QUOTA_PERCENT
+}
+
+fn lock_directory(dir: &Path) -> Result<File, OpenError> {
+    fs::create_dir_all(dir).map_err(OpenError::Io)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join("lock"));
+    let lock = lock.map_err(OpenError::Io)?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| OpenError::InUse)?;
+    Ok(lock)
+}
+
+fn open_environment(dir: &Path, bytes_max: u64) -> Result<Env<WithoutTls>, OpenError> {
+    let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options
+        .map_size(bytes)
+        .max_dbs(TABLES_MAX)
+        .max_readers(READERS_MAX);
+    // SAFETY: the lock file keeps every other process of ours out of the directory, the map is
+    // never written through, and no flag weakens LMDB's own guarantees.
+    let env = unsafe { options.open(dir) }.map_err(OpenError::from)?;
+    // A page beyond the end of the file would kill the process when it is touched.
+    let pages = env.info().last_page_number as u64 + 1;
+    let expected = pages * rustix::param::page_size() as u64;
+    if fs::metadata(dir.join("data.mdb"))
+        .map_err(OpenError::Io)?
+        .len()
+        < expected
+    {
+        return Err(StoreError::Damaged("the file is cut short").into());
+    }
+    Ok(env)
+}
+
+#[cfg(test)]
+mod tests;

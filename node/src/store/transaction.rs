@@ -1,0 +1,217 @@
+//! What an operation may do inside the write transaction it shares with others.
+
+use clavitor_core::hlc::{Clock, Floor, Hlc};
+use clavitor_core::id::{Seq, StoreId};
+use clavitor_core::name::{EntryName, VaultName};
+use clavitor_core::record::{Head, Key, Record};
+use clavitor_core::time::UnixTime;
+use heed::RwTxn;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use super::reader::Reader;
+use super::tables::{self, Change, Origin, State, Stored, Tables};
+use super::{Awaited, Notice};
+
+/// A write transaction in progress, shared by the operations of a group.
+///
+/// Invariant: a record's row in `changes` is its only one and carries its newest sequence number.
+pub struct Transaction<'e> {
+    pub(super) txn: RwTxn<'e>,
+    pub(super) tables: Tables,
+    pub(super) clock: &'e mut Clock,
+    pub(super) state: State,
+    pub(super) notice: Notice,
+    pub(super) store_id: StoreId,
+    pub(super) now: UnixTime,
+    pub(super) quota: u64,
+    pub(super) confirmed: Seq,
+    pub(super) has_written: bool,
+}
+
+impl<'e> Transaction<'e> {
+    /// The wall clock at the start of the group.
+    pub fn now(&self) -> UnixTime {
+        self.now
+    }
+
+    /// The newest sequence number, changes of this transaction included.
+    pub fn last(&self) -> Seq {
+        self.state.seq
+    }
+
+    /// The highest timestamp issued or seen.
+    pub fn floor(&self) -> Floor {
+        self.clock.floor()
+    }
+
+    /// The identity of the data directory.
+    pub fn store_id(&self) -> StoreId {
+        self.store_id
+    }
+
+    /// What is there, changes of this transaction included.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.txn, &self.tables)
+    }
+
+    /// A record.
+    pub fn record(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.reader().record(key)
+    }
+
+    /// A record without its blob.
+    pub fn head(&self, key: &Key) -> Result<Option<Head>, StoreError> {
+        Ok(self.reader().head(key)?.map(|row| row.head))
+    }
+
+    /// The timestamps of an entry's journalled versions.
+    pub fn losers(&self, vault: &VaultName, entry: &EntryName) -> Result<Vec<Hlc>, StoreError> {
+        self.reader().losers(vault, entry)
+    }
+
+    /// Refuses what would fill more than the quota.
+    pub fn check_room(&self, bytes: usize) -> Result<(), StoreError> {
+        let used = self.tables.bytes_used(&self.txn)?;
+        let fits = used.saturating_add(bytes as u64) <= self.quota;
+        fits.then_some(()).ok_or(StoreError::Full)
+    }
+
+    /// The timestamp of a new version.
+    pub fn next_hlc(&mut self) -> Hlc {
+        self.clock.next(self.now)
+    }
+
+    /// Takes note of a timestamp issued elsewhere.
+    pub fn observe(&mut self, hlc: Hlc) {
+        self.clock.observe(hlc);
+    }
+
+    /// Stores a record under a new sequence number. `origin` is the peer it came from to the
+    /// letter; `None` owes it to every peer.
+    pub fn put(&mut self, record: &Record, origin: Option<Origin>) -> Result<Seq, StoreError> {
+        let key = tables::key_bytes(&record.head.key());
+        let encoded = record.encode();
+        let since = self.unlist(&key)?.unwrap_or(self.now);
+        let seq = self.take_number();
+        let bytes = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
+        self.list(
+            seq,
+            &Change {
+                origin,
+                bytes,
+                since,
+            },
+            &key,
+        )?;
+        self.tables
+            .records
+            .put(&mut self.txn, &key, &tables::encode_stored(seq, &encoded))?;
+        if tables::is_live(&record.head) {
+            self.state.entries += 1;
+        }
+        match origin {
+            None => self.notice.own = true,
+            Some(origin) if !self.notice.from.contains(&origin.pop) => {
+                self.notice.from.push(origin.pop);
+            }
+            Some(_) => {}
+        }
+        Ok(seq)
+    }
+
+    /// Gives a record a new sequence number, so that it is owed to every peer again.
+    pub fn renumber(&mut self, key: &Key) -> Result<(), StoreError> {
+        match self.record(key)? {
+            Some(stored) => self.put(&stored.record, None).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a record without a trace. Only for what needs no tombstone: settled journal items.
+    pub fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
+        let key = tables::key_bytes(key);
+        self.unlist(&key)?;
+        self.tables.records.delete(&mut self.txn, &key)?;
+        Ok(())
+    }
+
+    /// Lets a client wait until a backup holds what this operation wrote.
+    pub fn await_backup(&mut self, awaited: Awaited) {
+        self.notice.awaited.push(awaited);
+    }
+
+    /// Gives the data directory a new identity, above what anybody has seen of the old one.
+    pub fn replace_identity(&mut self, store_id: StoreId, above: Seq) -> Result<(), StoreError> {
+        self.has_written = true;
+        self.state.seq = self.state.seq.max(above).next();
+        self.store_id = store_id;
+        tables::save(
+            self.tables.meta,
+            &mut self.txn,
+            tables::META_STORE_ID,
+            &store_id,
+        )
+    }
+
+    /// A named fact about the store.
+    pub fn fact<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        tables::load(self.tables.meta, &self.txn, name)
+    }
+
+    /// Stores a named fact about the store.
+    pub fn set_fact<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), StoreError> {
+        self.has_written = true;
+        tables::save(self.tables.meta, &mut self.txn, name, value)
+    }
+
+    /// The raw transaction, for an edition's own tables.
+    pub fn raw(&mut self) -> &mut RwTxn<'e> {
+        self.has_written = true;
+        &mut self.txn
+    }
+
+    /// The raw transaction, for reading an edition's own tables.
+    pub fn raw_reader(&self) -> &RwTxn<'e> {
+        &self.txn
+    }
+
+    fn take_number(&mut self) -> Seq {
+        let seq = self.state.seq.next();
+        assert!(seq > self.state.seq, "sequence numbers are used up");
+        self.state.seq = seq;
+        seq
+    }
+
+    fn list(&mut self, seq: Seq, change: &Change, key: &[u8]) -> Result<(), StoreError> {
+        self.has_written = true;
+        let row = tables::encode_change(change, key);
+        Ok(self
+            .tables
+            .changes
+            .put(&mut self.txn, &seq.0.to_be_bytes(), &row)?)
+    }
+
+    /// Takes the record's row out of the index of changes, and says since when the record has been
+    /// unconfirmed.
+    fn unlist(&mut self, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
+        let Some(stored) = self.tables.records.get(&self.txn, key)? else {
+            return Ok(None);
+        };
+        let (seq, head, _) = tables::decode_stored_head(stored)?;
+        if tables::is_live(&head) {
+            self.state.entries = self.state.entries.saturating_sub(1);
+        }
+        let number = seq.0.to_be_bytes();
+        let row = self.tables.changes.get(&self.txn, &number)?;
+        let since = row.map(|row| tables::decode_change(row).map(|(change, _)| change.since));
+        let since = since.transpose()?.filter(|_| seq > self.confirmed);
+        self.has_written = true;
+        self.tables.changes.delete(&mut self.txn, &number)?;
+        Ok(since)
+    }
+}

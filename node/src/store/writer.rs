@@ -1,0 +1,351 @@
+//! The thread that writes: it commits whatever waits as one group, with one sync.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use clavitor_core::hlc::Clock;
+use clavitor_core::id::{Seq, StoreId};
+use futures_channel::oneshot;
+use heed::RwTxn;
+
+use super::error::{Stop, StoreError, WriteError};
+use super::tables::{self, State};
+use super::transaction::Transaction;
+use super::{Inner, Notice, WallClock, quota};
+
+/// The most operations in a group: beyond it a bigger group only adds waiting.
+pub const GROUP_OPS_MAX: usize = 256;
+
+/// The most bytes of blobs in a group.
+pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long bookkeeping that nobody waits for may wait for a write to go with.
+const LAZY: Duration = Duration::from_millis(100);
+
+pub(super) enum Message {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// How an operation's run inside a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    Done,
+    Refused,
+    Failed(StoreError),
+}
+
+/// An operation that waits for its turn.
+pub(super) trait Job: Send {
+    fn run(&mut self, txn: &mut Transaction<'_>) -> Run;
+    /// Answers the caller: `Ok` if what it did is on disk.
+    fn finish(self: Box<Self>, end: Result<(), StoreError>);
+    fn bytes(&self) -> usize;
+    fn is_lazy(&self) -> bool;
+}
+
+pub(super) struct Typed<T, E, F> {
+    operation: F,
+    outcome: Option<Result<T, E>>,
+    reply: Option<oneshot::Sender<Result<T, WriteError<E>>>>,
+    bytes: usize,
+}
+
+impl<T, E, F> Typed<T, E, F> {
+    pub(super) fn new(
+        operation: F,
+        reply: Option<oneshot::Sender<Result<T, WriteError<E>>>>,
+        bytes: usize,
+    ) -> Self {
+        Self {
+            operation,
+            outcome: None,
+            reply,
+            bytes,
+        }
+    }
+
+    pub(super) fn lazy(operation: F) -> Self {
+        Self::new(operation, None, 0)
+    }
+}
+
+impl<T, E, F> Job for Typed<T, E, F>
+where
+    T: Send,
+    E: Send,
+    F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send,
+{
+    fn run(&mut self, txn: &mut Transaction<'_>) -> Run {
+        match (self.operation)(txn) {
+            Ok(value) => {
+                self.outcome = Some(Ok(value));
+                Run::Done
+            }
+            Err(Stop::Refused(refusal)) => {
+                self.outcome = Some(Err(refusal));
+                Run::Refused
+            }
+            Err(Stop::Storage(error)) => Run::Failed(error),
+        }
+    }
+
+    fn finish(self: Box<Self>, end: Result<(), StoreError>) {
+        let Some(reply) = self.reply else { return };
+        let answer = match (end, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome.map_err(WriteError::Refused),
+            (Err(StoreError::Full), _) => Err(WriteError::Full),
+            (Err(StoreError::Damaged(_)), _) => Err(WriteError::Damaged),
+            (Err(StoreError::Broken(_)), _) | (Ok(()), None) => Err(WriteError::Unknown),
+        };
+        // Nobody listens when the client has gone; what it wrote stays written.
+        let _ = reply.send(answer);
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_lazy(&self) -> bool {
+        self.reply.is_none()
+    }
+}
+
+/// Invariant: `state` and `store_id` are those of the last committed transaction; the clock only
+/// moves forward, also through transactions that fail.
+pub(super) struct Writer {
+    store: Weak<Inner>,
+    queue: Receiver<Message>,
+    clock: Clock,
+    state: State,
+    now: WallClock,
+}
+
+impl Writer {
+    pub(super) fn new(
+        store: Weak<Inner>,
+        queue: Receiver<Message>,
+        clock: Clock,
+        state: State,
+        now: WallClock,
+    ) -> Self {
+        Self {
+            store,
+            queue,
+            clock,
+            state,
+            now,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut lazy = Vec::new();
+        loop {
+            let (group, end) = self.next_group(&mut lazy);
+            let Some(store) = self.store.upgrade() else {
+                return;
+            };
+            if !group.is_empty() {
+                self.commit(&store, group);
+            }
+            match end {
+                End::Open => {}
+                End::Closed(reply) => {
+                    drop(store);
+                    if let Some(reply) = reply {
+                        let _ = reply.send(());
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for the first operation, then takes what else is there, within the group's bounds.
+    fn next_group(&mut self, lazy: &mut Vec<Box<dyn Job>>) -> (Vec<Box<dyn Job>>, End) {
+        let mut group: Vec<Box<dyn Job>> = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let message = if !group.is_empty() {
+                self.queue
+                    .try_recv()
+                    .map_err(|error| error == TryRecvError::Disconnected)
+            } else if lazy.is_empty() {
+                self.queue.recv().map_err(|_| true)
+            } else {
+                let received = self.queue.recv_timeout(LAZY);
+                received.map_err(|error| error == RecvTimeoutError::Disconnected)
+            };
+            match message {
+                Ok(Message::Job(job)) if job.is_lazy() && group.is_empty() => {
+                    lazy.push(job);
+                    if lazy.len() < GROUP_OPS_MAX {
+                        continue;
+                    }
+                }
+                Ok(Message::Job(job)) => {
+                    bytes += job.bytes();
+                    group.push(job);
+                    if group.len() < GROUP_OPS_MAX && bytes < GROUP_BYTES_MAX {
+                        continue;
+                    }
+                }
+                Ok(Message::Close(reply)) => {
+                    group.append(lazy);
+                    return (group, End::Closed(Some(reply)));
+                }
+                Err(true) => {
+                    group.append(lazy);
+                    return (group, End::Closed(None));
+                }
+                Err(false) => {}
+            }
+            group.append(lazy);
+            return (group, End::Open);
+        }
+    }
+
+    fn commit(&mut self, store: &Arc<Inner>, mut group: Vec<Box<dyn Job>>) {
+        if let Ok(committed) = self.try_commit(store, &mut group) {
+            self.publish(store, committed);
+            group.into_iter().for_each(|job| job.finish(Ok(())));
+            return;
+        }
+        // One operation spoilt the transaction for all: each gets one of its own.
+        for job in VecDeque::from(group) {
+            let mut alone = [job];
+            let end = self.try_commit(store, &mut alone);
+            let [job] = alone;
+            job.finish(match end {
+                Ok(committed) => {
+                    self.publish(store, committed);
+                    Ok(())
+                }
+                Err(Spoilt::Refused) => Ok(()),
+                Err(Spoilt::Failed(error)) => Err(error),
+            });
+        }
+    }
+
+    fn try_commit(
+        &mut self,
+        store: &Arc<Inner>,
+        group: &mut [Box<dyn Job>],
+    ) -> Result<Committed, Spoilt> {
+        let mut txn = Transaction {
+            txn: store.env.write_txn()?,
+            tables: store.tables,
+            clock: &mut self.clock,
+            state: self.state,
+            notice: Notice::default(),
+            store_id: *store
+                .store_id
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            now: (self.now)(),
+            quota: quota(store.bytes_max),
+            confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
+            has_written: false,
+        };
+        for job in group.iter_mut() {
+            let had_written = std::mem::replace(&mut txn.has_written, false);
+            let run = job.run(&mut txn);
+            match run {
+                Run::Done => {}
+                Run::Refused if !txn.has_written => {}
+                Run::Refused => return Err(Spoilt::Refused),
+                Run::Failed(error) => return Err(Spoilt::Failed(error)),
+            }
+            txn.has_written |= had_written;
+        }
+        let Transaction {
+            mut txn,
+            clock,
+            mut state,
+            mut notice,
+            store_id,
+            has_written,
+            ..
+        } = txn;
+        if has_written {
+            state.floor = clock.floor();
+            tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)?;
+            commit_or_die(store, txn)?;
+        }
+        notice.last = state.seq;
+        Ok(Committed {
+            state,
+            notice,
+            store_id,
+            has_written,
+            jobs: group.len() as u64,
+        })
+    }
+
+    fn publish(&mut self, store: &Arc<Inner>, committed: Committed) {
+        let Committed {
+            state,
+            notice,
+            store_id,
+            has_written,
+            jobs,
+        } = committed;
+        if !has_written {
+            return;
+        }
+        let has_news = state.seq > self.state.seq;
+        self.state = state;
+        *store
+            .store_id
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = store_id;
+        store.last.store(state.seq.0, Ordering::Release);
+        store.floor_ms.store(state.floor.ms, Ordering::Release);
+        store.entries.store(state.entries, Ordering::Release);
+        store.commits.fetch_add(1, Ordering::Relaxed);
+        store.writes.fetch_add(jobs, Ordering::Relaxed);
+        if let Some(observer) = store.observer.get().filter(|_| has_news) {
+            observer(notice);
+        }
+    }
+}
+
+struct Committed {
+    state: State,
+    notice: Notice,
+    store_id: StoreId,
+    has_written: bool,
+    jobs: u64,
+}
+
+enum Spoilt {
+    Refused,
+    Failed(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Spoilt {
+    fn from(error: E) -> Self {
+        Spoilt::Failed(error.into())
+    }
+}
+
+enum End {
+    Open,
+    Closed(Option<oneshot::Sender<()>>),
+}
+
+/// A full disk fails this transaction alone. After any other failure of the commit nobody knows
+/// what is on disk: the process must end, and recovery decides.
+fn commit_or_die(store: &Arc<Inner>, txn: RwTxn<'_>) -> Result<(), StoreError> {
+    match txn.commit().map_err(StoreError::from) {
+        Ok(()) => Ok(()),
+        Err(StoreError::Full) => Err(StoreError::Full),
+        Err(error) => {
+            (store.on_failure)(&error);
+            Err(error)
+        }
+    }
+}

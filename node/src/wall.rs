@@ -1,0 +1,47 @@
+//! The clocks of this machine, as the core's types.
+
+use clavitor_core::time::{Instant, UnixTime};
+use rustix::time::{ClockId, clock_gettime};
+
+/// The wall clock.
+pub fn unix_time() -> UnixTime {
+    let (seconds, nanos) = read(ClockId::Realtime);
+    UnixTime(
+        seconds
+            .saturating_mul(1_000)
+            .saturating_add(nanos / 1_000_000),
+    )
+}
+
+/// The monotonic clock that counts suspend, so that nothing outlives a sleeping machine.
+pub fn instant() -> Instant {
+    let (seconds, nanos) = read(ClockId::Boottime);
+    Instant(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+fn read(clock: ClockId) -> (u64, u64) {
+    let time = clock_gettime(clock);
+    let whole = |value: i64| u64::try_from(value).unwrap_or_default();
+    (whole(time.tv_sec), whole(time.tv_nsec))
+}
+
+/// A time as RFC 3339 text in UTC, to the millisecond.
+pub fn rfc3339(time: UnixTime) -> String {
+    let ms = i64::try_from(time.0).unwrap_or(i64::MAX);
+    let timestamp = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+    format!("{timestamp:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_print_in_utc_with_milliseconds() {
+        assert_eq!(rfc3339(UnixTime(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            rfc3339(UnixTime(1_700_000_000_123)),
+            "2023-11-14T22:13:20.123Z"
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Several commercial POPs of one cluster on loopback.
+
+use crate::random::Random;
+use crate::{Client, Edition, Proxy, Scratch, Server, ServerBuilder, ports, wait};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The ids of the POPs; the first is the primary by configuration.
+pub const POP_IDS: [&str; 3] = ["calgary-01", "zurich-01", "denver-01"];
+
+const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// What cluster to start.
+#[derive(Debug, Clone)]
+pub struct ClusterBuilder {
+    count: usize,
+    is_proxied: bool,
+    name: String,
+    secret: Vec<u8>,
+    arguments: Vec<String>,
+}
+
+impl ClusterBuilder {
+    /// A cluster of `count` POPs that reach each other directly.
+    pub fn new(count: usize) -> Self {
+        Self {
+            count,
+            is_proxied: false,
+            name: "test-cluster".to_owned(),
+            secret: new_secret(7),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Puts a proxy in front of every POP, through which the others reach it.
+    pub fn proxied(mut self) -> Self {
+        self.is_proxied = true;
+        self
+    }
+
+    /// Another name of the cluster.
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Adds arguments for every POP.
+    pub fn arguments(mut self, more: &[&str]) -> Self {
+        self.arguments
+            .extend(more.iter().map(|&word| word.to_owned()));
+        self
+    }
+
+    /// Prepares the POPs without starting any.
+    pub fn prepare(self) -> Cluster {
+        let scratch = Scratch::new("cluster");
+        let secret = scratch.file("secret", &self.secret);
+        let addresses: Vec<SocketAddr> = (0..self.count).map(|_| ports::free_address()).collect();
+        let proxies: Vec<Option<Proxy>> = addresses
+            .iter()
+            .map(|&to| self.is_proxied.then(|| Proxy::start(to)))
+            .collect();
+        let direct = addresses.iter().map(|address| format!("http://{address}"));
+        let urls: Vec<String> = direct
+            .zip(&proxies)
+            .map(|(url, proxy)| proxy.as_ref().map_or(url, Proxy::url))
+            .collect();
+        let pops = proxies.into_iter().enumerate().map(|(index, proxy)| {
+            let mut builder = ServerBuilder::new(Edition::Commercial)
+                .address(addresses[index])
+                .arguments(["--pop-id", POP_IDS[index], "--cluster", &self.name])
+                .arguments(["--advertise-url", &urls[index]])
+                .arguments(["--replication-primary", &urls[0]])
+                .arguments(["--replication-token-file".as_ref(), secret.as_os_str()])
+                .arguments(&self.arguments);
+            for url in &urls[1..] {
+                builder = builder.arguments(["--replication-backup", url]);
+            }
+            let server = builder.prepare();
+            Pop {
+                id: POP_IDS[index],
+                url: urls[index].clone(),
+                server,
+                proxy,
+            }
+        });
+        Cluster {
+            pops: pops.collect(),
+            scratch,
+        }
+    }
+
+    /// Starts all POPs, the first one last so that it finds the others, and waits until
+    /// nothing is dirty and no peer is being retried.
+    pub fn start(self) -> Cluster {
+        let mut cluster = self.prepare();
+        for pop in cluster.pops.iter_mut().rev() {
+            pop.server.start_again();
+        }
+        cluster.settle();
+        cluster
+    }
+}
+
+/// One POP of a cluster.
+#[derive(Debug)]
+pub struct Pop {
+    /// Its id.
+    pub id: &'static str,
+    /// What the others know it by.
+    pub url: String,
+    /// The process.
+    pub server: Server,
+    proxy: Option<Proxy>,
+}
+
+impl Pop {
+    /// The network in front of it; panics in a cluster without proxies.
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy
+            .as_ref()
+            .expect("the cluster was built with proxies")
+    }
+
+    /// A client with this POP's own admin access token.
+    pub fn client(&self) -> Client {
+        self.server.client()
+    }
+}
+
+/// Several POPs; the first is the primary by configuration.
+#[derive(Debug)]
+pub struct Cluster {
+    /// In the order of [`POP_IDS`].
+    pub pops: Vec<Pop>,
+    /// The directory that holds the file with the inter-POP secret, named `secret`.
+    pub scratch: Scratch,
+}
+
+impl Cluster {
+    /// Two POPs without proxies.
+    pub fn pair() -> Self {
+        ClusterBuilder::new(2).start()
+    }
+
+    /// Two POPs with a proxy before each.
+    pub fn proxied_pair() -> Self {
+        ClusterBuilder::new(2).proxied().start()
+    }
+
+    /// The primary's client, by configuration.
+    pub fn primary(&self) -> Client {
+        self.pops[0].client()
+    }
+
+    /// The first backup's client, by configuration.
+    pub fn backup(&self) -> Client {
+        self.pops[1].client()
+    }
+
+    /// Waits until every running POP owes nothing to anyone and is not retrying.
+    #[track_caller]
+    pub fn settle(&self) {
+        for pop in &self.pops {
+            let client = pop.client();
+            wait::eventually(&format!("{} owes nothing", pop.id), SETTLE_MAX, || {
+                let peers = client.peers();
+                peers.len() + 1 == self.pops.len()
+                    && peers
+                        .iter()
+                        .all(|peer| peer["dirty"] == 0 && peer["state"] == "idle")
+            });
+        }
+    }
+}
+
+/// An inter-POP secret that passes as random; equal seeds give equal secrets.
+pub fn new_secret(seed: u64) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let digits = (0..64).map(|_| *random.pick(b"0123456789abcdefghijklmnopqrstuv"));
+    digits.chain([b'\n']).collect()
+}

@@ -1,0 +1,31 @@
+//! The harness of the black-box tests: it finds and starts the built binaries of both editions,
+//! speaks HTTP to them, stands between them as a proxy that can misbehave, and kills them.
+//! Nothing in here links against the server: what the tests know is what a user can see.
+//!
+//! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
+//! a client ([`client`], [`raw`] for what no client would send), the network between
+//! POPs ([`proxy`]), what the kernel says about a process ([`process`]), and the crash rounds
+//! that the suite and the `crash-rounds` program share ([`crash`]).
+
+pub mod binary;
+pub mod client;
+pub mod cluster;
+pub mod crash;
+pub mod metrics;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod random;
+pub mod raw;
+pub mod scratch;
+pub mod server;
+pub mod sync_shim;
+pub mod wait;
+
+pub use binary::Edition;
+pub use client::{Answer, Client};
+pub use cluster::{Cluster, ClusterBuilder};
+pub use proxy::{Fault, Proxy};
+pub use scratch::Scratch;
+pub use server::{Server, ServerBuilder};
+pub use wait::eventually;

@@ -1,0 +1,25 @@
+//! The black-box suite: one binary, because linking one per topic costs more than running them.
+//! `CLAVITOR_COMMUNITY_BIN` and `CLAVITOR_COMMERCIAL_BIN` name the binaries under test; without
+//! them they are built first.
+
+mod access_tokens;
+mod bad_bodies;
+mod bad_input;
+mod bad_requests;
+mod basics;
+mod commands;
+mod community;
+mod conflicts;
+mod crashes;
+mod durability;
+mod forged_answers;
+mod hostile_frames;
+mod identities;
+mod idle;
+mod outages;
+mod pair;
+mod retries;
+mod settings;
+mod shutdown;
+mod storage_full;
+mod three_pops;
