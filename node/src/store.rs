@@ -14,6 +14,7 @@ mod verify;
 mod writer;
 
 use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -125,7 +126,7 @@ impl Store {
     /// Opens a data directory for this process alone, making it if needed.
     ///
     /// `on_failure` is called, on the writer's thread, when a commit fails in a way that leaves it
-    /// unknown what is on disk. It should end the process.
+    /// unknown what is on disk, or the writer panics. It should end the process.
     pub fn open(
         opening: &Opening<'_>,
         now: WallClock,
@@ -160,7 +161,16 @@ impl Store {
         let clock = Clock::new(facts.pop, facts.state.floor);
         let writer = Writer::new(Arc::downgrade(&store.inner), jobs, clock, facts.state, now);
         let thread = std::thread::Builder::new().name("store-writer".into());
-        let thread = thread.spawn(move || writer.run()).map_err(OpenError::Io)?;
+        let owner = Arc::downgrade(&store.inner);
+        let thread = thread.spawn(move || {
+            // A broken invariant in the writer: nothing can be written any more.
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err()
+                && let Some(store) = owner.upgrade()
+            {
+                (store.on_failure)(&StoreError::Broken("the writer panicked".into()));
+            }
+        });
+        let thread = thread.map_err(OpenError::Io)?;
         *store
             .inner
             .writer
@@ -176,8 +186,8 @@ impl Store {
 
     /// Runs `operation` in a write transaction, and answers once it is on disk.
     ///
-    /// It may run more than once: a group in which one operation fails is run again one by one.
-    /// It must decide before it writes; a refusal after a write costs the whole group.
+    /// It may run twice: a group that one operation spoils is run again around it. It should decide
+    /// before it writes; a refusal after a write spoils the group.
     pub async fn write<T, E, F>(&self, bytes: usize, operation: F) -> Result<T, WriteError<E>>
     where
         F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send + 'static,

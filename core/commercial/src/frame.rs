@@ -73,6 +73,8 @@ pub struct Position {
 pub struct PeerPosition {
     /// The peer.
     pub peer: PopId,
+    /// In which data directory: another one has nothing yet.
+    pub store: StoreId,
     /// Up to where it confirmed.
     pub received: Seq,
 }
@@ -207,10 +209,7 @@ impl Refusal {
     /// Whether trying again cannot help before somebody changes a configuration.
     pub fn is_permanent(self) -> bool {
         use Refusal::{Auth, Cluster, Destination, Duplicate, Member, Version};
-        matches!(
-            self,
-            Auth | Cluster | Destination | Duplicate | Member | Version
-        )
+        matches!(self, Auth | Cluster | Destination | Duplicate | Member | Version)
     }
 
     fn row(self) -> Option<&'static (Refusal, &'static str, u16)> {

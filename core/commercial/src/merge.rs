@@ -32,11 +32,7 @@ impl Merged {
     }
 
     fn hold(record: &Record) -> Self {
-        Self {
-            hold: Some(record.clone()),
-            is_incoming: true,
-            ..Self::default()
-        }
+        Self { hold: Some(record.clone()), is_incoming: true, ..Self::default() }
     }
 }
 
@@ -44,26 +40,17 @@ impl Merged {
 pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Merged {
     let Some(held) = held else {
         let settled = covered(lost, &incoming.head.context);
-        return Merged {
-            settled,
-            ..Merged::hold(incoming)
-        };
+        return Merged { settled, ..Merged::hold(incoming) };
     };
     let context = held.head.context.union(&incoming.head.context);
-    let (winner, loser) = if outranks(incoming, held) {
-        (incoming, held)
-    } else {
-        (held, incoming)
-    };
+    let (winner, loser) =
+        if outranks(incoming, held) { (incoming, held) } else { (held, incoming) };
     let is_same =
         winner.head.hlc == loser.head.hlc && winner.content_digest() == loser.content_digest();
     let is_lost = !is_same && !context.covers(loser.head.hlc);
     let journal = is_lost.then(|| journal_item(loser)).flatten();
     let merged = Record {
-        head: Head {
-            context: context.clone(),
-            ..winner.head.clone()
-        },
+        head: Head { context: context.clone(), ..winner.head.clone() },
         blob: winner.blob.clone(),
     };
     Merged {
@@ -82,11 +69,7 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
 pub fn merge_loser(held: Option<&Record>, entry: Option<&Context>, incoming: &Record) -> Merged {
     let is_settled = entry.is_some_and(|context| context.covers(incoming.head.hlc));
     let is_new = held.is_none_or(|held| outranks(held, incoming));
-    if is_new && !is_settled {
-        Merged::hold(incoming)
-    } else {
-        Merged::default()
-    }
+    if is_new && !is_settled { Merged::hold(incoming) } else { Merged::default() }
 }
 
 /// Merges an access token: it never changes but for its revocation, and revocation wins.
@@ -96,53 +79,26 @@ pub fn merge_token(held: Option<&Record>, incoming: &Record) -> Merged {
         (is_revoked, record.head.hlc, record.content_digest())
     };
     let is_new = held.is_none_or(|held| rank(incoming) > rank(held));
-    if is_new {
-        Merged::hold(incoming)
-    } else {
-        Merged::default()
-    }
+    if is_new { Merged::hold(incoming) } else { Merged::default() }
 }
 
 fn outranks(a: &Record, b: &Record) -> bool {
-    a.head
-        .hlc
-        .cmp(&b.head.hlc)
-        .then_with(|| a.content_digest().cmp(&b.content_digest()))
-        .is_gt()
+    a.head.hlc.cmp(&b.head.hlc).then_with(|| a.content_digest().cmp(&b.content_digest())).is_gt()
 }
 
 fn covered(lost: &[Hlc], context: &Context) -> Vec<Hlc> {
-    lost.iter()
-        .copied()
-        .filter(|version| context.covers(*version))
-        .collect()
+    lost.iter().copied().filter(|version| context.covers(*version)).collect()
 }
 
 /// The loser alone, so that every POP builds the same item.
 fn journal_item(loser: &Record) -> Option<Record> {
-    let Item::Entry {
-        vault,
-        entry,
-        deleted,
-    } = &loser.head.item
-    else {
+    let Item::Entry { vault, entry, deleted } = &loser.head.item else {
         return None;
     };
     let (vault, entry, deleted) = (vault.clone(), entry.clone(), *deleted);
-    let item = Item::Loser {
-        vault,
-        entry,
-        deleted,
-    };
-    let head = Head {
-        hlc: loser.head.hlc,
-        context: Context::default(),
-        item,
-    };
-    Some(Record {
-        head,
-        blob: loser.blob.clone(),
-    })
+    let item = Item::Loser { vault, entry, deleted };
+    let head = Head { hlc: loser.head.hlc, context: Context::default(), item };
+    Some(Record { head, blob: loser.blob.clone() })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use clavitor_core::alert::Alert;
-use clavitor_core::id::{Epoch, PopId, Seq};
+use clavitor_core::id::{Epoch, PopId, Seq, StoreId};
 use clavitor_core::pop::{self as community, Pop, Wake};
 use clavitor_core::shutdown::{self, Shutdown};
 use clavitor_core::time::Instant;
@@ -38,7 +38,8 @@ pub struct Boot {
 
 /// The Commercial edition's POP.
 ///
-/// Invariant: peers keep their index for life; `unheard` names only existing peers.
+/// Invariant: peers keep their index for life; `unheard` names only existing peers, and none once
+/// `is_imported` is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommercialPop {
     pop: PopId,
@@ -47,6 +48,7 @@ pub struct CommercialPop {
     peers: Vec<Replication>,
     waiters: Waiters,
     skew: Skew,
+    is_imported: bool,
     unheard: Vec<u8>,
 }
 
@@ -63,11 +65,8 @@ impl CommercialPop {
             peers: peers.map(machine).collect(),
             waiters: Waiters::default(),
             skew: Skew::default(),
-            unheard: if boot.is_imported {
-                (0..count).collect()
-            } else {
-                Vec::new()
-            },
+            is_imported: boot.is_imported,
+            unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
         }
     }
 
@@ -94,10 +93,7 @@ impl CommercialPop {
         machine.handle(now, input, &mut orders);
         out.extend(orders.into_iter().map(|effect| match effect {
             replication::Effect::RaiseAlert(alert) => log(alert),
-            effect => Effect::Peer {
-                peer: index,
-                effect,
-            },
+            effect => Effect::Peer { peer: index, effect },
         }));
     }
 
@@ -117,52 +113,30 @@ impl CommercialPop {
     ) {
         let is_primary = self.is_primary();
         for index in 0..u8::try_from(self.peers.len()).unwrap_or(u8::MAX) {
-            let identity = self
-                .peers
-                .get(usize::from(index))
-                .and_then(Replication::identity);
-            let is_relayed = from
-                .iter()
-                .any(|pop| identity.is_none_or(|(peer, _)| peer != *pop));
+            let identity = self.peers.get(usize::from(index)).and_then(Replication::identity);
+            let is_relayed = from.iter().any(|pop| identity.is_none_or(|(peer, _)| peer != *pop));
             let owed = match (own || (is_relayed && is_primary), is_relayed) {
                 (true, _) => replication::Owed::Now,
                 (false, true) => replication::Owed::Later,
                 (false, false) => replication::Owed::Not,
             };
-            self.peer(
-                index,
-                now,
-                replication::Input::Committed { last, owed },
-                out,
-            );
+            self.peer(index, now, replication::Input::Committed { last, owed }, out);
         }
     }
 
     fn on_answered(&mut self, now: Instant, report: PeerReport, out: &mut Vec<Effect>) {
-        let PeerReport {
-            peer,
-            op,
-            answer,
-            clock_ahead_ms,
-            epoch,
-        } = report;
+        let PeerReport { peer, op, answer, clock_ahead_ms, epoch } = report;
         if let replication::Answer::Acked(acked) = &answer {
             let mut released = Vec::new();
             for verdict in &acked.verdicts {
                 use crate::frame::Verdict::{Already, Applied};
                 if matches!(verdict.verdict, Applied | Already) {
-                    self.waiters
-                        .on_confirmed(verdict.record, verdict.hlc, &mut released);
+                    self.waiters.on_confirmed(verdict.record, verdict.hlc, &mut released);
                 }
             }
             out.extend(released.into_iter().map(Effect::Release));
         }
-        self.peer(
-            peer,
-            now,
-            replication::Input::FrameAnswered { op, answer },
-            out,
-        );
+        self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
         self.on_clock(peer, clock_ahead_ms, out);
         if let Some(newer) = epoch.filter(|newer| Some(*newer) > self.epoch) {
             out.push(Effect::AdoptEpoch(newer));
@@ -175,28 +149,21 @@ impl CommercialPop {
         out.extend(self.skew.observe(peer, ahead_ms).map(log));
         let median_ms = self.skew.median_ms();
         if median_ms != before {
-            out.push(Effect::ClockJudged {
-                peers_ahead_ms: median_ms,
-            });
+            out.push(Effect::ClockJudged { peers_ahead_ms: median_ms });
         }
     }
 
     fn on_covered(
         &mut self,
         now: Instant,
-        peer: PopId,
+        peer: (PopId, StoreId),
         position: &Position,
         out: &mut Vec<Effect>,
     ) {
-        let is_it = |machine: &Replication| machine.identity().is_some_and(|(pop, _)| pop == peer);
+        let is_it = |machine: &Replication| machine.identity() == Some(peer);
         if let Some(index) = self.peers.iter().position(is_it) {
             let index = u8::try_from(index).unwrap_or(u8::MAX);
-            self.peer(
-                index,
-                now,
-                replication::Input::Covered(position.clone()),
-                out,
-            );
+            self.peer(index, now, replication::Input::Covered(position.clone()), out);
         }
     }
 
@@ -205,30 +172,49 @@ impl CommercialPop {
             return;
         }
         self.epoch = Some(epoch);
-        if self.is_primary() && !self.unheard.is_empty() {
+        if self.is_primary() {
             // A promotion is a person's word that this copy is the one to go on with.
             self.unheard.clear();
-            out.push(Effect::ImportSettled);
+            self.settle_import(out);
         }
         self.every_peer(now, &replication::Input::EpochChanged, out);
     }
 
     fn on_complete(&mut self, peer: u8, out: &mut Vec<Effect>) {
-        let before = self.unheard.len();
         self.unheard.retain(|unheard| *unheard != peer);
-        if before > 0 && self.unheard.is_empty() {
+        self.settle_import(out);
+    }
+
+    fn settle_import(&mut self, out: &mut Vec<Effect>) {
+        if self.is_imported && self.unheard.is_empty() {
+            self.is_imported = false;
             out.push(Effect::ImportSettled);
+        }
+    }
+
+    fn on_community(&mut self, now: Instant, input: community::Input, out: &mut Vec<Effect>) {
+        match input {
+            community::Input::AlertRaised(alert) => out.push(log(alert)),
+            community::Input::ShutdownRequested => {
+                self.shutdown(now, shutdown::Input::Requested, out);
+            }
+            community::Input::RequestsFinished => {
+                self.shutdown(now, shutdown::Input::RequestsFinished, out);
+            }
+            community::Input::StoreClosed => {
+                self.shutdown(now, shutdown::Input::StoreClosed, out);
+            }
+            community::Input::Tick => {
+                self.shutdown(now, shutdown::Input::Tick, out);
+                self.every_peer(now, &replication::Input::Tick, out);
+            }
         }
     }
 
     fn shutdown(&mut self, now: Instant, input: shutdown::Input, out: &mut Vec<Effect>) {
         let mut orders = Vec::new();
         self.shutdown.handle(now, input, &mut orders);
-        out.extend(
-            orders
-                .into_iter()
-                .map(|order| Effect::Community(order.into())),
-        );
+        out.extend(orders.into_iter().map(|order| Effect::Community(order.into())));
     }
 
     fn release(&mut self, now: Instant, out: &mut Vec<Effect>) {
@@ -237,7 +223,10 @@ impl CommercialPop {
         if self.shutdown.is_requested() && !self.peers.iter().any(Replication::is_busy) {
             // Nobody is left who could confirm anything.
             self.waiters.on_shutdown(&mut released);
-            self.shutdown(now, shutdown::Input::PeersFlushed, out);
+            // A request that is still in flight may yet write something.
+            if !matches!(self.shutdown, Shutdown::Draining { requests: true, .. }) {
+                self.shutdown(now, shutdown::Input::PeersFlushed, out);
+            }
         }
         out.extend(released.into_iter().map(Effect::Release));
     }
@@ -249,68 +238,30 @@ impl Pop for CommercialPop {
 
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
         match input {
-            Input::Community(input) => match input {
-                community::Input::AlertRaised(alert) => out.push(log(alert)),
-                community::Input::ShutdownRequested => {
-                    self.shutdown(now, shutdown::Input::Requested, out);
-                }
-                community::Input::RequestsFinished => {
-                    self.shutdown(now, shutdown::Input::RequestsFinished, out);
-                }
-                community::Input::StoreClosed => {
-                    self.shutdown(now, shutdown::Input::StoreClosed, out);
-                }
-                community::Input::Tick => {
-                    self.shutdown(now, shutdown::Input::Tick, out);
-                    self.every_peer(now, &replication::Input::Tick, out);
-                }
-            },
-            Input::Started => self.every_peer(now, &replication::Input::Started, out),
-            Input::Committed {
-                last,
-                own,
-                from,
-                waiters,
-            } => {
+            Input::Community(input) => self.on_community(now, input, out),
+            Input::Started => {
+                self.settle_import(out);
+                self.every_peer(now, &replication::Input::Started, out);
+            }
+            Input::Committed { last, own, from, waiters } => {
                 let mut released = Vec::new();
-                waiters
-                    .into_iter()
-                    .for_each(|waiter| self.waiters.add(now, waiter, &mut released));
+                waiters.into_iter().for_each(|waiter| self.waiters.add(now, waiter, &mut released));
                 out.extend(released.into_iter().map(Effect::Release));
                 self.on_committed(now, last, own, &from, out);
             }
-            Input::FrameBuilt {
-                peer,
-                op,
-                to,
-                records,
-                bytes,
-            } => {
-                let input = replication::Input::FrameBuilt {
-                    op,
-                    to,
-                    records,
-                    bytes,
-                };
+            Input::FrameBuilt { peer, op, to, records, bytes } => {
+                let input = replication::Input::FrameBuilt { op, to, records, bytes };
                 self.peer(peer, now, input, out);
             }
             Input::FrameAnswered(report) => self.on_answered(now, report, out),
-            Input::PeerHeard {
-                peer,
-                store,
-                received,
-                is_hello,
-                clock_ahead_ms,
-            } => {
-                let input = replication::Input::PeerHeard {
-                    store,
-                    received,
-                    is_hello,
-                };
+            Input::PeerHeard { peer, store, received, is_hello, clock_ahead_ms } => {
+                let input = replication::Input::PeerHeard { store, received, is_hello };
                 self.peer(peer, now, input, out);
                 self.on_clock(peer, Some(clock_ahead_ms), out);
             }
-            Input::PeerCovered { peer, position } => self.on_covered(now, peer, &position, out),
+            Input::PeerCovered { peer, store, position } => {
+                self.on_covered(now, (peer, store), &position, out)
+            }
             Input::PeerComplete { peer } => self.on_complete(peer, out),
             Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
             Input::Resumed => self.every_peer(now, &replication::Input::Resumed, out),
@@ -325,10 +276,7 @@ impl Pop for CommercialPop {
         let shutdown = self.shutdown.next_wake().map(|at| (at, Wake("shutdown")));
         let waiter = self.waiters.next_wake().map(|at| (at, Wake("waiter")));
         let peers = self.peers.iter().filter_map(Replication::next_wake);
-        peers
-            .chain(shutdown)
-            .chain(waiter)
-            .min_by_key(|(at, _)| *at)
+        peers.chain(shutdown).chain(waiter).min_by_key(|(at, _)| *at)
     }
 }
 

@@ -7,14 +7,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::id::{OpId, PopId, Seq, StoreId};
 use clavitor_core::pop::Wake;
 use clavitor_core::time::{Instant, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{MEMBERS_MAX, Position, Refusal, Verdict};
+use crate::frame::{MEMBERS_MAX, Position};
 
+mod answers;
 mod flights;
 mod link;
 mod messages;
@@ -31,6 +31,10 @@ pub const FRAME_TIMEOUT_MS: u64 = 10_000;
 
 /// How long a record of another source may stay uncovered before it is relayed, in milliseconds.
 pub const RELAY_MS: u64 = 30_000;
+
+/// What came in during the last so many milliseconds before a relay is still on its way from its
+/// source to everybody else, as long as more keeps coming.
+pub const RELAY_FRESH_MS: u64 = 10_000;
 
 /// How long until records that the peer could not take are sent again, in milliseconds.
 pub const SETBACK_MS: u64 = 60_000;
@@ -55,17 +59,28 @@ pub struct Replication {
     sent_to: Seq,
     is_synced: bool,
     is_announcing: bool,
-    relay_at: Option<Instant>,
+    relay: Option<Relay>,
     setbacks: u32,
     setback_at: Option<Instant>,
+    retried_above: Seq,
     is_refusal_alerted: bool,
     suspect: Option<StoreId>,
+    is_renamed: bool,
+    is_rolled_back: bool,
     covered: Vec<Position>,
     link: Link,
     flights: Flights,
     next_op: u64,
     last_ack_at: Option<UnixTime>,
     last_error: Option<String>,
+}
+
+/// What other sources have yet to bring to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Relay {
+    at: Instant,
+    to: Seq,
+    newest_at: Instant,
 }
 
 impl Replication {
@@ -82,11 +97,14 @@ impl Replication {
             sent_to: last,
             is_synced: false,
             is_announcing: false,
-            relay_at: None,
+            relay: None,
             setbacks: known.setbacks,
             setback_at: None,
+            retried_above: Seq(0),
             is_refusal_alerted: false,
             suspect: None,
+            is_renamed: false,
+            is_rolled_back: false,
             covered: Vec::new(),
             link: Link::default(),
             flights: Flights::default(),
@@ -101,23 +119,14 @@ impl Replication {
         match input {
             Input::Started | Input::EpochChanged => self.announce(out),
             Input::Committed { last, owed } => self.on_committed(now, last, owed),
-            Input::FrameBuilt {
-                op,
-                to,
-                records,
-                bytes,
-            } => {
+            Input::FrameBuilt { op, to, records, bytes } => {
                 self.on_frame_built(op, to, records, bytes);
             }
             Input::FrameAnswered { op, answer } => self.on_frame_answered(now, op, answer, out),
-            Input::PeerHeard {
-                store,
-                received,
-                is_hello,
-            } => {
+            Input::PeerHeard { store, received, is_hello } => {
                 self.on_peer_heard(store, received, is_hello, out);
             }
-            Input::Covered(position) => self.cover(position),
+            Input::Covered(position) => self.cover(position, false),
             Input::Resumed => {
                 self.link.wake();
                 self.resync(out);
@@ -127,28 +136,22 @@ impl Replication {
         }
         self.on_time(now, out);
         self.pump(now, out);
-        assert!(
-            self.cursor <= self.last,
-            "a peer cannot confirm what does not exist"
-        );
+        assert!(self.cursor <= self.last, "a peer cannot confirm what does not exist");
     }
 
     /// When the machine wants [`Input::Tick`], and why. `None` while nothing is owed.
     pub fn next_wake(&self) -> Option<(Instant, Wake)> {
         let frame = self.flights.deadline().map(|at| (at, Wake("frame")));
         let link = self.link.next_wake().map(|at| (at, Wake("retry")));
-        let relay = self.relay_at.map(|at| (at, Wake("relay")));
+        let relay = self.relay.map(|relay| (relay.at, Wake("relay")));
         let setback = self.setback_at.filter(|_| self.link.is_ready());
         let setback = setback.map(|at| (at, Wake("setback")));
-        [frame, link, relay, setback]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at)
+        [frame, link, relay, setback].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Whether the peer could take more right now, and is owed it.
     pub fn is_busy(&self) -> bool {
-        self.link.is_ready() && (self.is_owed() || !self.flights.is_empty())
+        self.may_send() && (self.is_owed() || !self.flights.is_empty())
     }
 
     /// The peer's id and data directory, once known.
@@ -163,11 +166,7 @@ impl Replication {
 
     /// What operators see.
     pub fn view(&self, now: Instant) -> View {
-        let state = match (
-            self.link.is_ready(),
-            self.flights.is_empty(),
-            self.link.next_retry(),
-        ) {
+        let state = match (self.link.is_ready(), self.flights.is_empty(), self.link.next_retry()) {
             (true, true, _) => State::Idle,
             (true, false, _) => State::Sending,
             (false, _, Some(_)) => State::Waiting,
@@ -180,11 +179,7 @@ impl Replication {
             attempt: self.link.attempt(),
             next_retry_ms: next.map(|at| at.ms_since(now)),
             acked: self.cursor,
-            settled_to: self
-                .flights
-                .first_after()
-                .unwrap_or(self.clean_to)
-                .min(self.clean_to),
+            settled_to: self.flights.first_after().unwrap_or(self.clean_to).min(self.clean_to),
             last_ack_at: self.last_ack_at,
             last_error: self.last_error.clone(),
         }
@@ -198,11 +193,12 @@ impl Replication {
                 self.owed_to = self.last;
                 self.link.on_write(now);
             }
-            Owed::Later => {
-                self.relay_at = self.relay_at.or(Some(now.plus_ms(RELAY_MS)));
+            Owed::Later if self.clean_to < self.last => {
+                let new = Relay { at: now.plus_ms(RELAY_MS), to: self.last, newest_at: now };
+                self.relay.get_or_insert(new).newest_at = now;
             }
             Owed::Not if is_caught_up => self.clean_to = self.last,
-            Owed::Not => {}
+            Owed::Later | Owed::Not => {}
         }
     }
 
@@ -215,140 +211,13 @@ impl Replication {
         }
         self.clean_to = self.clean_to.max(to.min(self.last));
         if self.clean_to == self.last {
-            self.relay_at = None;
+            self.relay = None;
         }
         if records == 0 {
             self.flights.remove(op);
         } else {
             self.sent_to = self.sent_to.max(to.min(self.last));
         }
-    }
-
-    fn on_frame_answered(&mut self, now: Instant, op: OpId, answer: Answer, out: &mut Vec<Effect>) {
-        let Some(flight) = self.flights.remove(op) else {
-            return;
-        };
-        match answer {
-            Answer::Acked(acked) => self.on_acked(now, op, flight, acked, out),
-            Answer::Refused(Refusal::Store) if self.identity.is_some() => {
-                // The peer has another data directory by now: ask who is there, by no name.
-                self.rewind(&flight);
-                self.identity = None;
-                self.announce(out);
-            }
-            Answer::Refused(refusal) if refusal.is_permanent() => {
-                self.fail_for_good(now, &flight, refusal, out);
-            }
-            Answer::Refused(refusal) => self.fail(now, &flight, refusal.code(), out),
-            Answer::Unreachable => self.fail(now, &flight, "unreachable", out),
-            Answer::Forged => self.fail(now, &flight, "the ack is not authentic", out),
-        }
-    }
-
-    fn on_acked(
-        &mut self,
-        now: Instant,
-        op: OpId,
-        flight: Flight,
-        acked: Acked,
-        out: &mut Vec<Effect>,
-    ) {
-        if acked.received > self.sent_to {
-            self.rewind(&flight);
-            self.is_synced = false;
-            out.push(Effect::RolledBack {
-                received: acked.received,
-            });
-            return;
-        }
-        self.last_ack_at = Some(acked.at);
-        acked
-            .positions
-            .iter()
-            .cloned()
-            .for_each(|position| self.cover(position));
-        if flight.is_hello {
-            self.on_hello_acked(&acked, out);
-        } else if acked.received < flight.cursor_at_send {
-            self.drop_flights(out);
-            self.is_synced = false;
-            self.start_over_at(acked.received, out);
-        } else {
-            self.on_data_acked(now, op, flight, &acked, out);
-        }
-        if !flight.is_hello || self.clean_to >= self.owed_to {
-            self.link.on_success();
-            self.last_error = None;
-        }
-    }
-
-    /// A hello's ack sets the cursor back where the peer lost something, and never forward.
-    fn on_hello_acked(&mut self, acked: &Acked, out: &mut Vec<Effect>) {
-        self.is_synced = true;
-        self.is_announcing = false;
-        let identity = (acked.pop, acked.store);
-        let is_other = self.identity.is_some_and(|known| known != identity);
-        if self.identity != Some(identity) {
-            self.identity = Some(identity);
-            self.start_over_at(acked.received, out);
-            // Say hello again by name: only then can the peer know that it has heard everything.
-            self.is_synced = false;
-            self.is_announcing = true;
-        } else if acked.received < self.cursor {
-            self.start_over_at(acked.received, out);
-        }
-        if let Some(store) = self
-            .suspect
-            .take()
-            .filter(|store| *store != acked.store && !is_other)
-        {
-            out.push(Effect::DenyStore { store });
-            let message = "two data directories are alive under one POP id; stop one of them";
-            let alert = Alert::new(AlertType::DuplicatePopId, message).with("pop", acked.pop);
-            out.push(Effect::RaiseAlert(alert));
-        }
-    }
-
-    fn on_data_acked(
-        &mut self,
-        now: Instant,
-        op: OpId,
-        flight: Flight,
-        acked: &Acked,
-        out: &mut Vec<Effect>,
-    ) {
-        let is_setback = |verdict: &RecordVerdict| {
-            matches!(verdict.verdict, Verdict::Deferred | Verdict::Rejected)
-        };
-        let setbacks = (0u32..)
-            .zip(&acked.verdicts)
-            .filter(|(_, verdict)| is_setback(verdict));
-        let setbacks: Vec<u32> = setbacks.map(|(at, _)| at).collect();
-        let count = u32::try_from(setbacks.len()).unwrap_or(u32::MAX);
-        if self.setbacks.saturating_add(count) > SETBACKS_MAX {
-            self.fail(now, &flight, "the peer refuses too many records", out);
-            return;
-        }
-        self.cursor = self.flights.confirm(self.cursor, &flight, acked.received);
-        self.setbacks += count;
-        if count > 0 {
-            self.setback_at = self.setback_at.or(Some(now.plus_ms(SETBACK_MS)));
-        }
-        if count > 0 && !self.is_refusal_alerted {
-            self.is_refusal_alerted = true;
-            let message = "a peer cannot take a record; it is kept and sent again every minute";
-            let alert = Alert::new(AlertType::RecordRefused, message);
-            out.push(Effect::RaiseAlert(
-                alert.with("peer", acked.pop).with("records", count),
-            ));
-        } else if self.setbacks == 0 && self.clean_to >= self.owed_to && self.flights.is_empty() {
-            self.is_refusal_alerted = false;
-        }
-        out.push(Effect::AdvanceCursor {
-            op,
-            cursor: self.cursor,
-            setbacks,
-        });
     }
 
     fn on_peer_heard(
@@ -362,12 +231,16 @@ impl Replication {
         if is_stranger {
             self.suspect = Some(store);
         }
-        // A hello of our own that is under way will tell; answering hello with hello would not end.
-        if !self.is_synced && self.link.is_ready() && !self.flights.is_empty() {
+        // A hello of our own that is under way will tell, and so will one that is due in a moment;
+        // answering hello with hello would not end.
+        let is_under_way = !self.is_synced && self.link.is_ready() && !self.flights.is_empty();
+        if is_under_way || self.link.is_due_soon() {
             return;
         }
+        let is_ready = self.link.is_ready();
         let has_lost = received < self.cursor || received > self.sent_to;
-        if is_stranger || (is_hello && (has_lost || !self.link.is_ready() || !self.is_synced)) {
+        let is_hello_news = is_hello && (has_lost || !is_ready || !self.is_synced);
+        if is_hello_news || (is_stranger && is_ready) {
             self.announce(out);
         }
     }
@@ -375,6 +248,7 @@ impl Replication {
     fn on_store_replaced(&mut self, last: Seq, out: &mut Vec<Effect>) {
         self.last = last;
         self.sent_to = last;
+        self.is_rolled_back = false;
         self.start_over_at(Seq(0), out);
         self.link.wake();
         self.announce(out);
@@ -384,25 +258,35 @@ impl Replication {
         if let Some(flight) = self.flights.expired(now) {
             self.fail(now, &flight, "no answer in time", out);
         }
-        if self.relay_at.is_some_and(|at| at <= now) {
-            // What is still uncovered may be covered by now: the hello's ack will tell.
-            self.relay_at = None;
-            self.owed_to = self.last;
-            self.is_synced = false;
+        self.link.on_time(now);
+        if let Some(relay) = self.relay.filter(|relay| relay.at <= now) {
+            self.on_relay_due(now, relay);
         }
         if self.setback_at.is_some_and(|at| at <= now) && self.link.is_ready() {
             self.setback_at = None;
             self.setbacks = 0;
+            self.retried_above = self.last;
             out.push(Effect::RetrySetbacks);
         }
-        self.link.on_time(now);
+    }
+
+    /// What is still uncovered may be covered by now: the hello's ack will tell.
+    fn on_relay_due(&mut self, now: Instant, relay: Relay) {
+        let is_quiet = now >= relay.newest_at.plus_ms(RELAY_FRESH_MS);
+        let to = if is_quiet { self.last } else { relay.to };
+        self.owed_to = self.owed_to.max(to);
+        if self.clean_to < self.owed_to {
+            self.is_synced = false;
+        }
+        let rest = Relay { at: now.plus_ms(RELAY_MS), to: self.last, newest_at: relay.newest_at };
+        self.relay = (to < self.last).then_some(rest);
     }
 
     fn pump(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self.setbacks > 0 && self.setback_at.is_none() {
             self.setback_at = Some(now.plus_ms(SETBACK_MS));
         }
-        if !self.link.is_ready() || !self.is_owed() || self.flights.is_building() {
+        if !self.may_send() || !self.is_owed() || self.flights.is_building() {
             return;
         }
         if !self.is_synced {
@@ -414,6 +298,11 @@ impl Replication {
         }
     }
 
+    /// Under the identity of a data directory that was rolled back, nothing may be sent.
+    fn may_send(&self) -> bool {
+        self.link.is_ready() && !self.is_rolled_back
+    }
+
     fn is_owed(&self) -> bool {
         self.is_announcing || self.clean_to < self.owed_to
     }
@@ -421,20 +310,15 @@ impl Replication {
     fn order(&mut self, now: Instant, is_hello: bool, out: &mut Vec<Effect>) {
         self.next_op += 1;
         let op = OpId(self.next_op);
-        let after = self
-            .flights
-            .last_to()
-            .unwrap_or(self.cursor)
-            .max(self.cursor);
+        let after = self.flights.last_to().unwrap_or(self.cursor).max(self.cursor);
         let deadline = now.plus_ms(FRAME_TIMEOUT_MS);
-        self.flights
-            .add(op, Flight::new(is_hello, after, self.cursor, deadline));
+        self.flights.add(op, Flight::new(is_hello, after, self.cursor, deadline));
         out.push(Effect::SendFrame(Order {
             op,
             is_hello,
             after: if is_hello { self.last } else { after },
             read_after: self.clean_to.max(after),
-            upto: self.last,
+            upto: self.owed_to,
             complete_at: if is_hello && self.clean_to < self.owed_to {
                 Seq(u64::MAX)
             } else {
@@ -445,56 +329,10 @@ impl Replication {
         }));
     }
 
-    fn fail(&mut self, now: Instant, flight: &Flight, why: &str, out: &mut Vec<Effect>) {
-        self.rewind(flight);
-        self.drop_flights(out);
-        self.is_synced = false;
-        self.last_error = Some(why.into());
-        if self.link.on_failure(now) {
-            let message = "a peer stayed unreachable through the last retry; it is owed records";
-            let mut alert = Alert::new(AlertType::ReplicationExhausted, message);
-            if let Some((pop, _)) = self.identity {
-                alert = alert.with("peer", pop);
-            }
-            out.push(Effect::RaiseAlert(alert.with("error", why)));
-        }
-    }
-
-    fn fail_for_good(
-        &mut self,
-        now: Instant,
-        flight: &Flight,
-        refusal: Refusal,
-        out: &mut Vec<Effect>,
-    ) {
-        self.rewind(flight);
-        self.drop_flights(out);
-        self.is_synced = false;
-        self.last_error = Some(refusal.code().into());
-        if self.link.on_permanent_failure(now) {
-            let (alert_type, message) = match refusal {
-                Refusal::Duplicate => (
-                    AlertType::DuplicatePopId,
-                    "a peer says that another server is alive under this POP id",
-                ),
-                _ => (
-                    AlertType::AuthError,
-                    "a peer refuses this server; compare secret, cluster, URLs and version",
-                ),
-            };
-            let alert = Alert::new(alert_type, message).with("code", refusal.code());
-            out.push(Effect::RaiseAlert(alert));
-        }
-    }
-
     fn announce(&mut self, out: &mut Vec<Effect>) {
         self.is_announcing = true;
-        self.owed_to = if self.clean_to < self.last {
-            self.last
-        } else {
-            self.owed_to
-        };
-        self.relay_at = None;
+        self.owed_to = if self.clean_to < self.last { self.last } else { self.owed_to };
+        self.relay = None;
         self.link.wake();
         self.resync(out);
     }
@@ -515,11 +353,7 @@ impl Replication {
         self.flights.forget_confirmed();
         self.covered.clear();
         if let Some((pop, store)) = self.identity {
-            out.push(Effect::AdoptPeer {
-                pop,
-                store,
-                cursor: self.cursor,
-            });
+            out.push(Effect::AdoptPeer { pop, store, cursor: self.cursor });
         }
     }
 
@@ -539,20 +373,18 @@ impl Replication {
         out.extend(self.flights.drain().map(|op| Effect::CancelFrame { op }));
     }
 
-    fn cover(&mut self, position: Position) {
-        let at = self
-            .covered
-            .iter()
-            .position(|known| known.source == position.source);
+    /// What the peer says of itself is the newest; what others say of it may be old.
+    fn cover(&mut self, position: Position, is_own_word: bool) {
+        let is_same = |known: &Position| known.source == position.source;
+        let at = self.covered.iter().position(is_same);
         let received = match at.map(|at| self.covered.swap_remove(at)) {
-            Some(known) if known.store == position.store => known.received.max(position.received),
+            Some(known) if known.store == position.store && !is_own_word => {
+                known.received.max(position.received)
+            }
             Some(_) | None => position.received,
         };
         if self.covered.len() < MEMBERS_MAX {
-            self.covered.push(Position {
-                received,
-                ..position
-            });
+            self.covered.push(Position { received, ..position });
         }
     }
 }

@@ -47,10 +47,7 @@ impl Skew {
     pub fn median_ms(&self) -> i64 {
         let mut sorted: Vec<i64> = self.offsets_ms.values().copied().collect();
         sorted.sort_unstable();
-        sorted
-            .get(sorted.len().saturating_sub(1) / 2)
-            .copied()
-            .unwrap_or_default()
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 }
 
@@ -90,13 +87,7 @@ mod tests {
 
     #[test]
     fn a_clock_or_a_floor_far_off_must_not_stamp() {
-        let (now, ahead) = (
-            UnixTime(10_000_000),
-            Floor {
-                ms: 10_300_001,
-                counter: 0,
-            },
-        );
+        let (now, ahead) = (UnixTime(10_000_000), Floor { ms: 10_300_001, counter: 0 });
         assert!(may_stamp(300_000, now, Floor::default()));
         assert!(!may_stamp(300_001, now, Floor::default()));
         assert!(!may_stamp(-300_001, now, Floor::default()));

@@ -46,19 +46,18 @@ impl Waiters {
     /// Lets a client wait; one too many is told at once that no backup has its write yet.
     pub fn add(&mut self, now: Instant, waiter: Waiter, out: &mut Vec<Release>) {
         if self.waiting.len() >= WAITERS_MAX {
-            out.push(Release {
-                op: waiter.op,
-                is_on_backup: false,
-            });
+            out.push(Release { op: waiter.op, is_on_backup: false });
         } else {
             self.waiting.push((now.plus_ms(WAIT_MS), waiter));
         }
     }
 
-    /// A backup confirmed this very version, or a later one that had seen it, of the record.
+    /// A backup confirmed this very version of the record, or a later one that was written here
+    /// and so had seen it. What another POP wrote may have beaten it without replacing it.
     pub fn on_confirmed(&mut self, record: RecordId, hlc: Hlc, out: &mut Vec<Release>) {
         self.release(out, true, |_, waiter| {
-            waiter.record == record && waiter.hlc <= hlc
+            let is_here = waiter.hlc.pop == hlc.pop;
+            waiter.record == record && is_here && waiter.hlc <= hlc
         });
     }
 
@@ -86,10 +85,7 @@ impl Waiters {
         self.waiting.retain(|(deadline, waiter)| {
             let done = is_done(*deadline, waiter);
             if done {
-                out.push(Release {
-                    op: waiter.op,
-                    is_on_backup,
-                });
+                out.push(Release { op: waiter.op, is_on_backup });
             }
             !done
         });
@@ -103,16 +99,8 @@ mod tests {
     use super::*;
 
     fn waiter(op: u64, record: u8, ms: u64) -> Waiter {
-        let hlc = Hlc {
-            ms,
-            counter: 0,
-            pop: "a".parse().unwrap(),
-        };
-        Waiter {
-            op: OpId(op),
-            record: RecordId([record; 16]),
-            hlc,
-        }
+        let hlc = Hlc { ms, counter: 0, pop: "a".parse().unwrap() };
+        Waiter { op: OpId(op), record: RecordId([record; 16]), hlc }
     }
 
     #[test]
@@ -124,13 +112,17 @@ mod tests {
         waiters.on_confirmed(RecordId([7; 16]), waiter(0, 0, 49).hlc, &mut out);
         assert_eq!(out, vec![]);
         waiters.on_confirmed(RecordId([7; 16]), waiter(0, 0, 50).hlc, &mut out);
-        assert_eq!(
-            out,
-            vec![Release {
-                op: OpId(1),
-                is_on_backup: true
-            }]
-        );
+        assert_eq!(out, vec![Release { op: OpId(1), is_on_backup: true }]);
+    }
+
+    #[test]
+    fn a_later_version_of_another_pop_releases_nobody() {
+        let mut waiters = Waiters::default();
+        let mut out = Vec::new();
+        waiters.add(Instant(0), waiter(1, 7, 50), &mut out);
+        let rival = Hlc { pop: "b".parse().unwrap(), ..waiter(0, 0, 90).hlc };
+        waiters.on_confirmed(RecordId([7; 16]), rival, &mut out);
+        assert_eq!(out, vec![]);
     }
 
     #[test]
@@ -141,13 +133,7 @@ mod tests {
         assert_eq!(waiters.next_wake(), Some(Instant::from_ms(WAIT_MS)));
         waiters.on_tick(Instant::from_ms(WAIT_MS), &mut out);
         waiters.on_tick(Instant::from_ms(WAIT_MS), &mut out);
-        assert_eq!(
-            out,
-            vec![Release {
-                op: OpId(1),
-                is_on_backup: false
-            }]
-        );
+        assert_eq!(out, vec![Release { op: OpId(1), is_on_backup: false }]);
         assert_eq!(waiters.next_wake(), None);
     }
 
@@ -158,12 +144,6 @@ mod tests {
         for op in 0..=WAITERS_MAX as u64 {
             waiters.add(Instant(0), waiter(op, 7, 50), &mut out);
         }
-        assert_eq!(
-            out,
-            vec![Release {
-                op: OpId(WAITERS_MAX as u64),
-                is_on_backup: false
-            }]
-        );
+        assert_eq!(out, vec![Release { op: OpId(WAITERS_MAX as u64), is_on_backup: false }]);
     }
 }

@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_version_that_is_superseded_after_all_is_covered() {
+        let lost = hlc(3, "b");
+        let knows_it_lost = Context::default().superseding(hlc(5, "b"), &[lost]);
+        assert!(knows_it_lost.superseding(lost, &[]).covers(lost));
+    }
+
+    #[test]
     fn more_pops_than_the_limit_forget_the_oldest() {
         let mut context = Context::default();
         for at in 0..=POPS_MAX {

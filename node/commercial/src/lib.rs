@@ -1,1 +1,95 @@
-//! placeholder
+//! The Commercial edition's plumbing: its tables, the apply endpoint, its peers and its journal.
+//!
+//! Reading order: [`tables`] is what it keeps, [`apply`] takes frames in, [`send`] builds and posts
+//! them, [`journal`] keeps what lost, [`operate`] answers operators, [`plumbing`] ties it all to the
+//! server.
+
+mod apply;
+mod journal;
+mod metrics;
+mod operate;
+mod plumbing;
+mod routes;
+mod send;
+mod tables;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use clavitor_commercial::frame::{Keys, Member};
+use clavitor_commercial::replication::View;
+use clavitor_core::id::{Epoch, OpId};
+use clavitor_core::time::Instant;
+use clavitor_node::driver::Mailbox;
+use clavitor_node::runtime::Runtime;
+use clavitor_node::store::Store;
+use futures_channel::oneshot;
+
+use tables::Tables;
+
+/// Stands in every binary that contains this package, so that its absence can be proven.
+pub const MARKER: &str = "CLAVITOR-NODE-COMMERCIAL-d9db44ed5f00ba0ee7c2c99742e6be7c";
+
+/// The Commercial edition on a runtime.
+pub struct Commercial<R: Runtime> {
+    runtime: R,
+    store: Store,
+    mailbox: Arc<Mailbox<Self>>,
+    tables: Tables,
+    cluster: Cluster,
+    keys: Option<Keys>,
+    epoch: Mutex<Option<Epoch>>,
+    peers: Mutex<PeersSeen>,
+    peers_ahead_ms: AtomicI64,
+    is_imported: AtomicBool,
+    waits: Mutex<HashMap<OpId, oneshot::Sender<bool>>>,
+    next_wait: AtomicU64,
+    flights: Mutex<HashMap<OpId, send::InFlight>>,
+    counters: Counters,
+}
+
+/// The POPs that hold the same vaults, as configured.
+struct Cluster {
+    name: String,
+    own_url: String,
+    primary_url: Option<String>,
+    /// The others, in the order of the configuration: a peer's index is its place here.
+    peer_urls: Vec<String>,
+}
+
+/// What the machine last showed of its peers.
+#[derive(Default)]
+struct PeersSeen {
+    at: Instant,
+    views: Vec<View>,
+}
+
+/// What happened since the start.
+#[derive(Default)]
+struct Counters {
+    frames_sent: AtomicU64,
+    records_sent: AtomicU64,
+    frames_received: AtomicU64,
+    records_applied: AtomicU64,
+}
+
+impl<R: Runtime> Commercial<R> {
+    fn member(&self) -> Member {
+        let (pop, store) = (self.store.pop(), self.store.store_id());
+        Member { pop, store, url: self.cluster.own_url.clone() }
+    }
+
+    fn views(&self) -> (Instant, Vec<View>) {
+        let seen = lock(&self.peers);
+        (seen.at, seen.views.clone())
+    }
+
+    fn is_primary(&self) -> bool {
+        lock(&self.epoch).is_some_and(|epoch| epoch.primary == self.store.pop())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -78,6 +78,11 @@ impl<'e> Transaction<'e> {
         fits.then_some(()).ok_or(StoreError::Full)
     }
 
+    /// How many bytes client writes may fill.
+    pub fn quota(&self) -> u64 {
+        self.quota
+    }
+
     /// The timestamp of a new version.
     pub fn next_hlc(&mut self) -> Hlc {
         self.clock.next(self.now)

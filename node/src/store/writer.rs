@@ -1,6 +1,5 @@
 //! The thread that writes: it commits whatever waits as one group, with one sync.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Weak};
@@ -9,7 +8,6 @@ use std::time::Duration;
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Seq, StoreId};
 use futures_channel::oneshot;
-use heed::RwTxn;
 
 use super::error::{Stop, StoreError, WriteError};
 use super::tables::{self, State};
@@ -33,7 +31,9 @@ pub(super) enum Message {
 /// How an operation's run inside a transaction ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Run {
-    Done,
+    /// Its answer is known, and holds once the transaction is on disk.
+    Answered,
+    /// It decided against writing, or found no room to.
     Refused,
     Failed(StoreError),
 }
@@ -49,7 +49,7 @@ pub(super) trait Job: Send {
 
 pub(super) struct Typed<T, E, F> {
     operation: F,
-    outcome: Option<Result<T, E>>,
+    outcome: Option<Result<T, WriteError<E>>>,
     reply: Option<oneshot::Sender<Result<T, WriteError<E>>>>,
     bytes: usize,
 }
@@ -73,6 +73,27 @@ impl<T, E, F> Typed<T, E, F> {
     }
 }
 
+impl<T, E, F> Typed<T, E, F> {
+    fn answer(&mut self, answer: Result<T, WriteError<E>>) {
+        if let Some(reply) = self.reply.take() {
+            // Nobody listens when the client has gone; what it wrote stays written.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl<T, E, F> Drop for Typed<T, E, F> {
+    /// The writer ended with the operation still waiting, or in the middle of it.
+    fn drop(&mut self) {
+        let has_run = self.outcome.is_some();
+        self.answer(Err(if has_run {
+            WriteError::Unknown
+        } else {
+            WriteError::Stopped
+        }));
+    }
+}
+
 impl<T, E, F> Job for Typed<T, E, F>
 where
     T: Send,
@@ -80,29 +101,27 @@ where
     F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send,
 {
     fn run(&mut self, txn: &mut Transaction<'_>) -> Run {
-        match (self.operation)(txn) {
-            Ok(value) => {
-                self.outcome = Some(Ok(value));
-                Run::Done
+        let (outcome, run) = match (self.operation)(txn) {
+            Ok(value) => (Ok(value), Run::Answered),
+            Err(Stop::Refused(refusal)) => (Err(WriteError::Refused(refusal)), Run::Refused),
+            // No room was found before anything was written: no reason to begin again.
+            Err(Stop::Storage(StoreError::Full)) if !txn.has_written => {
+                (Err(WriteError::Full), Run::Refused)
             }
-            Err(Stop::Refused(refusal)) => {
-                self.outcome = Some(Err(refusal));
-                Run::Refused
-            }
-            Err(Stop::Storage(error)) => Run::Failed(error),
-        }
+            Err(Stop::Storage(error)) => return Run::Failed(error),
+        };
+        self.outcome = Some(outcome);
+        run
     }
 
-    fn finish(self: Box<Self>, end: Result<(), StoreError>) {
-        let Some(reply) = self.reply else { return };
-        let answer = match (end, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome.map_err(WriteError::Refused),
-            (Err(StoreError::Full), _) => Err(WriteError::Full),
-            (Err(StoreError::Damaged(_)), _) => Err(WriteError::Damaged),
-            (Err(StoreError::Broken(_)), _) | (Ok(()), None) => Err(WriteError::Unknown),
+    fn finish(mut self: Box<Self>, end: Result<(), StoreError>) {
+        let answer = match end {
+            Ok(()) => self.outcome.take().unwrap_or(Err(WriteError::Unknown)),
+            Err(StoreError::Full) => Err(WriteError::Full),
+            Err(StoreError::Damaged(_)) => Err(WriteError::Damaged),
+            Err(StoreError::Broken(_)) => Err(WriteError::Unknown),
         };
-        // Nobody listens when the client has gone; what it wrote stays written.
-        let _ = reply.send(answer);
+        self.answer(answer);
     }
 
     fn bytes(&self) -> usize {
@@ -208,25 +227,29 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, store: &Arc<Inner>, mut group: Vec<Box<dyn Job>>) {
-        if let Ok(committed) = self.try_commit(store, &mut group) {
-            self.publish(store, committed);
-            group.into_iter().for_each(|job| job.finish(Ok(())));
-            return;
-        }
-        // One operation spoilt the transaction for all: each gets one of its own.
-        for job in VecDeque::from(group) {
-            let mut alone = [job];
-            let end = self.try_commit(store, &mut alone);
-            let [job] = alone;
-            job.finish(match end {
+    /// Commits a group. An operation that spoils the transaction for all is run again by itself,
+    /// between those before it and those after it: each runs twice at most, and a spoiler costs two
+    /// more transactions, however large the group.
+    fn commit(&mut self, store: &Arc<Inner>, group: Vec<Box<dyn Job>>) {
+        let mut groups = vec![group];
+        while let Some(mut group) = groups.pop() {
+            if group.is_empty() {
+                continue;
+            }
+            let end = match self.try_commit(store, &mut group) {
                 Ok(committed) => {
                     self.publish(store, committed);
                     Ok(())
                 }
-                Err(Spoilt::Refused) => Ok(()),
-                Err(Spoilt::Failed(error)) => Err(error),
-            });
+                Err(spoilt) if group.len() > 1 => {
+                    let mut spoiler = group.split_off(spoilt.at);
+                    let after = spoiler.split_off(1);
+                    groups.extend([after, spoiler, group]);
+                    continue;
+                }
+                Err(spoilt) => spoilt.error.map_or(Ok(()), Err),
+            };
+            group.into_iter().for_each(|job| job.finish(end.clone()));
         }
     }
 
@@ -235,8 +258,14 @@ impl Writer {
         store: &Arc<Inner>,
         group: &mut [Box<dyn Job>],
     ) -> Result<Committed, Spoilt> {
+        let jobs = group.len();
+        // The whole group failed: the halves may not.
+        let failed = |error| Spoilt {
+            at: jobs / 2,
+            error: Some(error),
+        };
         let mut txn = Transaction {
-            txn: store.env.write_txn()?,
+            txn: or_die(store, store.env.write_txn().map_err(StoreError::from)).map_err(failed)?,
             tables: store.tables,
             clock: &mut self.clock,
             state: self.state,
@@ -250,16 +279,17 @@ impl Writer {
             confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
             has_written: false,
         };
-        for job in group.iter_mut() {
+        for (at, job) in group.iter_mut().enumerate() {
             let had_written = std::mem::replace(&mut txn.has_written, false);
-            let run = job.run(&mut txn);
-            match run {
-                Run::Done => {}
-                Run::Refused if !txn.has_written => {}
-                Run::Refused => return Err(Spoilt::Refused),
-                Run::Failed(error) => return Err(Spoilt::Failed(error)),
-            }
-            txn.has_written |= had_written;
+            let error = match job.run(&mut txn) {
+                Run::Refused if txn.has_written => None,
+                Run::Failed(error) => Some(error),
+                Run::Answered | Run::Refused => {
+                    txn.has_written |= had_written;
+                    continue;
+                }
+            };
+            return Err(Spoilt { at, error });
         }
         let Transaction {
             mut txn,
@@ -272,8 +302,9 @@ impl Writer {
         } = txn;
         if has_written {
             state.floor = clock.floor();
-            tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)?;
-            commit_or_die(store, txn)?;
+            tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)
+                .map_err(failed)?;
+            or_die(store, txn.commit().map_err(StoreError::from)).map_err(failed)?;
         }
         notice.last = state.seq;
         Ok(Committed {
@@ -281,7 +312,7 @@ impl Writer {
             notice,
             store_id,
             has_written,
-            jobs: group.len() as u64,
+            jobs: jobs as u64,
         })
     }
 
@@ -321,15 +352,12 @@ struct Committed {
     jobs: u64,
 }
 
-enum Spoilt {
-    Refused,
-    Failed(StoreError),
-}
-
-impl<E: Into<StoreError>> From<E> for Spoilt {
-    fn from(error: E) -> Self {
-        Spoilt::Failed(error.into())
-    }
+/// Why a group did not commit.
+struct Spoilt {
+    /// The operation that spoilt it, or where to split the group.
+    at: usize,
+    /// What failed; `None` if the operation refused after it had written.
+    error: Option<StoreError>,
 }
 
 enum End {
@@ -337,15 +365,13 @@ enum End {
     Closed(Option<oneshot::Sender<()>>),
 }
 
-/// A full disk fails this transaction alone. After any other failure of the commit nobody knows
-/// what is on disk: the process must end, and recovery decides.
-fn commit_or_die(store: &Arc<Inner>, txn: RwTxn<'_>) -> Result<(), StoreError> {
-    match txn.commit().map_err(StoreError::from) {
-        Ok(()) => Ok(()),
-        Err(StoreError::Full) => Err(StoreError::Full),
-        Err(error) => {
-            (store.on_failure)(&error);
-            Err(error)
-        }
+/// A full disk fails one transaction alone. After any other failure to begin or commit one, nobody
+/// knows what is on disk: the process must end, and recovery decides.
+fn or_die<T>(store: &Arc<Inner>, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    if let Err(error) = &done
+        && *error != StoreError::Full
+    {
+        (store.on_failure)(error);
     }
+    done
 }

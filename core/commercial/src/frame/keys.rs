@@ -29,10 +29,7 @@ impl Keys {
             assert!(filled.is_ok(), "HKDF gives 32 bytes");
             key
         };
-        Self {
-            frame: subkey(FRAME_LABEL),
-            ack: subkey(ACK_LABEL),
-        }
+        Self { frame: subkey(FRAME_LABEL), ack: subkey(ACK_LABEL) }
     }
 
     pub(super) fn frame_mac(&self, bytes: &[u8]) -> [u8; 32] {

@@ -60,6 +60,8 @@ pub enum Input {
     PeerCovered {
         /// The other peer.
         peer: PopId,
+        /// In which data directory it has it.
+        store: StoreId,
         /// What it has.
         position: Position,
     },
@@ -77,6 +79,12 @@ pub enum Input {
         /// The newest sequence number.
         last: Seq,
     },
+}
+
+impl From<community::Input> for Input {
+    fn from(input: community::Input) -> Self {
+        Input::Community(input)
+    }
 }
 
 /// What became of a frame to one peer.
@@ -115,6 +123,6 @@ pub enum Effect {
         /// How far the peers' median clock is ahead of ours, in milliseconds.
         peers_ahead_ms: i64,
     },
-    /// Every peer was heard since the import: take client writes.
+    /// Every peer was heard since the import, or there is none: take client writes.
     ImportSettled,
 }

@@ -22,23 +22,18 @@ pub(super) struct Flight {
 
 impl Flight {
     pub(super) fn new(is_hello: bool, after: Seq, cursor: Seq, deadline: Instant) -> Self {
-        Self {
-            is_hello,
-            after,
-            to: None,
-            bytes: 0,
-            cursor_at_send: cursor,
-            deadline,
-        }
+        Self { is_hello, after, to: None, bytes: 0, cursor_at_send: cursor, deadline }
     }
 }
 
 /// Invariant: at most one frame is being built, and it is the newest; ranges under way do not
-/// overlap; `confirmed` holds only ranges above the cursor that were answered out of order.
+/// overlap; `confirmed` holds only ranges above the cursor that were answered out of order;
+/// `received` is the most that the peer said it has received since the last hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Flights {
     under_way: BTreeMap<OpId, Flight>,
     confirmed: BTreeMap<Seq, Seq>,
+    received: Seq,
 }
 
 impl Flights {
@@ -63,10 +58,7 @@ impl Flights {
     }
 
     pub(super) fn built(&mut self, op: OpId, to: Seq, bytes: u64) -> Option<Flight> {
-        let flight = self
-            .under_way
-            .get_mut(&op)
-            .filter(|flight| flight.to.is_none())?;
+        let flight = self.under_way.get_mut(&op).filter(|flight| flight.to.is_none())?;
         flight.to = Some(to.max(flight.after));
         flight.bytes = bytes;
         Some(*flight)
@@ -76,13 +68,11 @@ impl Flights {
         self.under_way.remove(&op)
     }
 
-    /// Where the oldest data frame under way begins.
+    /// Where the oldest data frame under way, or answered out of order, begins.
     pub(super) fn first_after(&self) -> Option<Seq> {
-        self.under_way
-            .values()
-            .filter(|flight| !flight.is_hello)
-            .map(|flight| flight.after)
-            .min()
+        let data = self.under_way.values().filter(|flight| !flight.is_hello);
+        let data = data.map(|flight| flight.after);
+        data.chain(self.confirmed.keys().copied()).min()
     }
 
     /// Where the newest data frame under way, or answered out of order, ends.
@@ -96,22 +86,20 @@ impl Flights {
     }
 
     pub(super) fn expired(&mut self, now: Instant) -> Option<Flight> {
-        let op = self
-            .under_way
-            .iter()
-            .find(|(_, flight)| flight.deadline <= now);
+        let op = self.under_way.iter().find(|(_, flight)| flight.deadline <= now);
         let op = op.map(|(op, _)| *op)?;
         self.under_way.remove(&op)
     }
 
     /// The cursor after this frame was answered: it passes answered ranges only, in order, and
-    /// never what the peer says it has received.
+    /// never what the peer says it has received. Acks overtake each other: the highest one counts.
     pub(super) fn confirm(&mut self, cursor: Seq, flight: &Flight, received: Seq) -> Seq {
         let Some(to) = flight.to else { return cursor };
         self.confirmed.insert(flight.after, to);
+        self.received = self.received.max(received);
         let mut cursor = cursor;
         while let Some((after, to)) = self.confirmed.first_key_value().map(|(a, t)| (*a, *t)) {
-            if after > cursor || to > received {
+            if after > cursor || to > self.received {
                 break;
             }
             self.confirmed.remove(&after);
@@ -120,12 +108,18 @@ impl Flights {
         cursor
     }
 
+    /// Whether everything is answered, and yet the peer says that something is missing.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.under_way.is_empty() && !self.confirmed.is_empty()
+    }
+
     pub(super) fn forget_confirmed(&mut self) {
         self.confirmed.clear();
+        self.received = Seq(0);
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = OpId> + use<> {
-        self.confirmed.clear();
+        self.forget_confirmed();
         core::mem::take(&mut self.under_way).into_keys()
     }
 }

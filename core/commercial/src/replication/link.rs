@@ -57,13 +57,16 @@ impl Link {
         }
     }
 
+    /// Whether a try comes within a second anyway.
+    pub(super) fn is_due_soon(&self) -> bool {
+        matches!(self.state, State::Waiting { .. }) && self.backoff.attempt() <= 1
+    }
+
     /// There is a reason to believe that the peer is back: start over.
     pub(super) fn wake(&mut self) {
-        if !self.is_ready() {
-            self.state = State::Ready;
-            self.is_trial = false;
-            self.backoff.reset();
-        }
+        self.state = State::Ready;
+        self.is_trial = false;
+        self.backoff.reset();
     }
 
     pub(super) fn on_success(&mut self) {
@@ -90,16 +93,10 @@ impl Link {
     /// Whether this failure is the one to tell a person about.
     #[must_use]
     pub(super) fn on_failure(&mut self, now: Instant) -> bool {
-        let delay = if self.is_trial {
-            None
-        } else {
-            self.backoff.fail()
-        };
+        let delay = if self.is_trial { None } else { self.backoff.fail() };
         match delay {
             Some(delay_ms) => {
-                self.state = State::Waiting {
-                    until: now.plus_ms(delay_ms),
-                };
+                self.state = State::Waiting { until: now.plus_ms(delay_ms) };
                 false
             }
             None => self.suspend(now),
@@ -119,10 +116,7 @@ impl Link {
 
     fn suspend(&mut self, now: Instant) -> bool {
         let probe_at = now.plus_ms(PROBE_MS);
-        self.state = State::Suspended {
-            probe_at,
-            write_try_at: now.plus_ms(WRITE_TRY_MS),
-        };
+        self.state = State::Suspended { probe_at, write_try_at: now.plus_ms(WRITE_TRY_MS) };
         self.is_trial = false;
         !core::mem::replace(&mut self.is_alerted, true)
     }

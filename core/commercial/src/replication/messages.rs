@@ -23,10 +23,7 @@ pub struct Window {
 
 impl Window {
     /// The default: 8 frames and 16 MiB.
-    pub const STANDARD: Window = Window {
-        frames: 8,
-        bytes: 16 * 1024 * 1024,
-    };
+    pub const STANDARD: Window = Window { frames: 8, bytes: 16 * 1024 * 1024 };
 }
 
 /// What is known of a peer at start-up.
@@ -204,7 +201,8 @@ pub enum Effect {
     },
     /// Give the records that the peer could not take new sequence numbers.
     RetrySetbacks,
-    /// The peer has received more than this server has: this data directory is an old copy.
+    /// The peer has received more than this server has: this data directory is an old copy. Give it
+    /// a new identity, jump above, and answer [`Input::StoreReplaced`]; nothing is sent before.
     RolledBack {
         /// What the peer has received.
         received: Seq,

@@ -1,1 +1,32 @@
+use alloc::vec;
+use alloc::vec::Vec;
 
+use clavitor_core::alert::AlertType;
+
+use super::*;
+use crate::frame::Refusal;
+
+mod answers;
+mod hello;
+mod identity;
+mod relay;
+mod rig;
+mod schedule;
+mod sending;
+mod setbacks;
+mod total;
+
+use rig::Rig;
+
+pub(super) fn pop(id: &str) -> PopId {
+    id.parse().unwrap()
+}
+
+/// The types of the alerts among the effects.
+fn alerts(effects: &[Effect]) -> Vec<AlertType> {
+    let alert = |effect: &Effect| match effect {
+        Effect::RaiseAlert(alert) => Some(alert.alert_type),
+        _ => None,
+    };
+    effects.iter().filter_map(alert).collect()
+}

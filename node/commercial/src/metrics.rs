@@ -1,0 +1,66 @@
+//! The edition's metrics.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use clavitor_node::api::metric_head;
+use clavitor_node::runtime::Runtime;
+use clavitor_node::wall;
+
+use crate::operate::state;
+use crate::{Commercial, lock};
+
+impl<R: Runtime> Commercial<R> {
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        let _ = writeln!(out, "# {} {}", clavitor_commercial::MARKER, crate::MARKER);
+        let (_, views) = self.views();
+        let Ok(debts) = self.debts(&views) else { return };
+        let now = wall::unix_time();
+        let peer = |index: usize| self.cluster.peer_urls.get(index).cloned().unwrap_or_default();
+        metric_head(out, "clavitor_peer_dirty", "gauge", "Records owed to a peer.");
+        for (index, debt) in debts.iter().enumerate() {
+            let _ = writeln!(out, "clavitor_peer_dirty{{peer=\"{}\"}} {}", peer(index), debt.records);
+        }
+        metric_head(out, "clavitor_peer_dirty_bytes", "gauge", "Bytes owed to a peer.");
+        for (index, debt) in debts.iter().enumerate() {
+            let _ =
+                writeln!(out, "clavitor_peer_dirty_bytes{{peer=\"{}\"}} {}", peer(index), debt.bytes);
+        }
+        let help = "Age of the oldest record owed to a peer.";
+        metric_head(out, "clavitor_peer_oldest_dirty_seconds", "gauge", help);
+        for (index, debt) in debts.iter().enumerate() {
+            let age_s = debt.oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0) / 1_000);
+            let _ = writeln!(
+                out,
+                "clavitor_peer_oldest_dirty_seconds{{peer=\"{}\"}} {age_s}",
+                peer(index)
+            );
+        }
+        metric_head(out, "clavitor_peer_state", "gauge", "1 for the state a peer is in.");
+        for (index, view) in views.iter().enumerate() {
+            let state = state(view.state);
+            let _ = writeln!(
+                out,
+                "clavitor_peer_state{{peer=\"{}\",state=\"{state}\"}} 1",
+                peer(index)
+            );
+        }
+        let epoch = lock(&self.epoch).map_or(0, |epoch| epoch.number);
+        metric_head(out, "clavitor_epoch", "gauge", "The number of the epoch known here.");
+        let _ = writeln!(out, "clavitor_epoch {epoch}");
+        self.write_counters(out);
+    }
+
+    fn write_counters(&self, out: &mut String) {
+        let counters = [
+            ("clavitor_frames_sent_total", "Frames sent.", &self.counters.frames_sent),
+            ("clavitor_records_sent_total", "Records sent.", &self.counters.records_sent),
+            ("clavitor_frames_received_total", "Frames received.", &self.counters.frames_received),
+            ("clavitor_records_applied_total", "Records applied.", &self.counters.records_applied),
+        ];
+        for (name, help, counter) in counters {
+            metric_head(out, name, "counter", help);
+            let _ = writeln!(out, "{name} {}", counter.load(Ordering::Relaxed));
+        }
+    }
+}
