@@ -2,6 +2,7 @@
 
 mod access;
 mod entries;
+mod export;
 mod health;
 mod ledger;
 mod metrics;

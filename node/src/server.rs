@@ -27,7 +27,7 @@ const EXIT_STORAGE_FAILED: i32 = 74;
 #[derive(Debug)]
 pub enum StartError {
     /// The data directory cannot be opened.
-    Open(OpenError),
+    Open(PathBuf, OpenError),
     /// The store cannot be read.
     Store(StoreError),
     /// The first admin token cannot be written.
@@ -37,7 +37,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Open(error) => write!(f, "{error}"),
+            StartError::Open(dir, error) => write!(f, "{}: {error}", dir.display()),
             StartError::Store(error) => write!(f, "{error}"),
             StartError::Token(path, error) => {
                 write!(f, "{} cannot be written: {error}", path.display())
@@ -75,14 +75,15 @@ impl<P: Plumbing> Server<P> {
     /// Opens the data directory and starts the machine. To be called on the runtime.
     pub fn start(runtime: P::Runtime, settings: Settings) -> Result<Self, StartError> {
         let pop = settings.pop_id.as_deref().map(str::parse).transpose();
-        let pop = pop.map_err(|error| StartError::Open(OpenError::BadPop(error)))?;
+        let refuse = |error| StartError::Open(settings.data_dir.clone(), error);
+        let pop = pop.map_err(|error| refuse(OpenError::BadPop(error)))?;
         let opening = Opening {
             dir: &settings.data_dir,
             bytes_max: settings.data_bytes_max,
             pop,
         };
         let store = Store::open(&opening, wall::unix_time, end_after_failure);
-        let store = store.map_err(StartError::Open)?;
+        let store = store.map_err(refuse)?;
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
         let parts = Parts {

@@ -5,6 +5,7 @@
 
 mod error;
 mod export;
+mod file;
 mod keys;
 mod page;
 mod reader;
@@ -14,6 +15,7 @@ mod verify;
 mod writer;
 
 use std::fs::{self, File};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,8 +76,8 @@ pub struct Notice {
     pub last: Seq,
     /// Whether something changed that came from no peer.
     pub own: bool,
-    /// The peers that other changes came from.
-    pub from: Vec<PopId>,
+    /// The peers, with their data directories, that other changes came from.
+    pub from: Vec<(PopId, StoreId)>,
     /// Requests that wait until a backup holds what they wrote.
     pub awaited: Vec<Awaited>,
 }
@@ -119,7 +121,7 @@ struct Inner {
     bytes_max: u64,
     dir: PathBuf,
     // Held for as long as the store is open; the lock goes with it, also after kill -9.
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -155,7 +157,7 @@ impl Store {
                 writes: AtomicU64::new(0),
                 bytes_max: opening.bytes_max,
                 dir: opening.dir.to_path_buf(),
-                _lock: lock,
+                lock,
             }),
         };
         let clock = Clock::new(facts.pop, facts.state.floor);
@@ -360,6 +362,14 @@ fn lock_directory(dir: &Path) -> Result<File, OpenError> {
 }
 
 fn open_environment(dir: &Path, bytes_max: u64) -> Result<Env<WithoutTls>, OpenError> {
+    match File::open(dir.join("data.mdb")) {
+        // A page beyond the end of the file would kill the process when it is touched.
+        Ok(file) if !file::is_whole(&file).map_err(OpenError::Io)? => {
+            return Err(StoreError::Damaged("the file is cut short").into());
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io(error)),
+        Ok(_) | Err(_) => {}
+    }
     let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options
@@ -368,18 +378,7 @@ fn open_environment(dir: &Path, bytes_max: u64) -> Result<Env<WithoutTls>, OpenE
         .max_readers(READERS_MAX);
     // SAFETY: the lock file keeps every other process of ours out of the directory, the map is
     // never written through, and no flag weakens LMDB's own guarantees.
-    let env = unsafe { options.open(dir) }.map_err(OpenError::from)?;
-    // A page beyond the end of the file would kill the process when it is touched.
-    let pages = env.info().last_page_number as u64 + 1;
-    let expected = pages * rustix::param::page_size() as u64;
-    if fs::metadata(dir.join("data.mdb"))
-        .map_err(OpenError::Io)?
-        .len()
-        < expected
-    {
-        return Err(StoreError::Damaged("the file is cut short").into());
-    }
-    Ok(env)
+    unsafe { options.open(dir) }.map_err(OpenError::from)
 }
 
 #[cfg(test)]

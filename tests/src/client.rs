@@ -260,10 +260,13 @@ impl Client {
         json["peers"].as_array().cloned().unwrap_or_default()
     }
 
-    /// What a peer's status shows; panics if there is no such peer.
+    /// What a peer's status shows, or the only peer's while it has never said its id; panics if
+    /// there is no such peer.
     #[track_caller]
     pub fn peer(&self, id: &str) -> Value {
-        let found = self.peers().into_iter().find(|peer| peer["peer"] == id);
+        let peers = self.peers();
+        let nameless = peers.first().filter(|peer| peers.len() == 1 && peer["peer"].is_null());
+        let found = peers.iter().find(|peer| peer["peer"] == id).or(nameless).cloned();
         found.unwrap_or_else(|| panic!("no peer {id} at {}", self.base))
     }
 

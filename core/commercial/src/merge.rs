@@ -16,8 +16,7 @@ pub struct Merged {
     pub hold: Option<Record>,
     /// Whether `hold` is the incoming record to the letter, so that its sender need not get it.
     pub is_incoming: bool,
-    /// The version that lost without having been seen, as a journal item: merge it into the journal
-    /// with [`merge_loser`], where it may be known already.
+    /// The version that lost without having been seen, as a journal item.
     pub journal: Option<Record>,
     /// Journal items that turn out to have been replaced by a write that had seen them.
     pub settled: Vec<Hlc>,
@@ -49,6 +48,9 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
         winner.head.hlc == loser.head.hlc && winner.content_digest() == loser.content_digest();
     let is_lost = !is_same && !context.covers(loser.head.hlc);
     let journal = is_lost.then(|| journal_item(loser)).flatten();
+    // One that is known is not written again. If different versions carried its timestamp, the
+    // exchange of journal items decides between them.
+    let journal = journal.filter(|item| !lost.contains(&item.head.hlc));
     let merged = Record {
         head: Head { context: context.clone(), ..winner.head.clone() },
         blob: winner.blob.clone(),
@@ -68,7 +70,9 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
 /// that won the tie, and in the journal only where the other was never heard of.
 pub fn merge_loser(held: Option<&Record>, entry: Option<&Context>, incoming: &Record) -> Merged {
     let is_settled = entry.is_some_and(|context| context.covers(incoming.head.hlc));
-    let is_new = held.is_none_or(|held| outranks(held, incoming));
+    let is_new = held.is_none_or(|held| {
+        held != incoming && outranks(&version_of(held), &version_of(incoming))
+    });
     if is_new && !is_settled { Merged::hold(incoming) } else { Merged::default() }
 }
 
@@ -101,5 +105,15 @@ fn journal_item(loser: &Record) -> Option<Record> {
     Some(Record { head, blob: loser.blob.clone() })
 }
 
+/// The version that became this journal item, by whose digest ties are decided.
+fn version_of(item: &Record) -> Record {
+    let mut version = item.clone();
+    if let Item::Loser { vault, entry, deleted } = &item.head.item {
+        let (vault, entry, deleted) = (vault.clone(), entry.clone(), *deleted);
+        version.head.item = Item::Entry { vault, entry, deleted };
+    }
+    version
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -64,7 +64,7 @@ pub struct Replication {
     setback_at: Option<Instant>,
     retried_above: Seq,
     is_refusal_alerted: bool,
-    suspect: Option<StoreId>,
+    suspect: Option<(StoreId, OpId)>,
     is_renamed: bool,
     is_rolled_back: bool,
     covered: Vec<Position>,
@@ -229,7 +229,7 @@ impl Replication {
     ) {
         let is_stranger = self.identity.is_some_and(|(_, known)| known != store);
         if is_stranger {
-            self.suspect = Some(store);
+            self.suspect = Some((store, OpId(self.next_op)));
         }
         // A hello of our own that is under way will tell, and so will one that is due in a moment;
         // answering hello with hello would not end.
@@ -390,4 +390,4 @@ impl Replication {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

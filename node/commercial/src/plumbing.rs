@@ -122,6 +122,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             hlc: awaited.hlc,
         };
         let waiters = awaited.into_iter().map(waiter).collect();
+        let from = from.into_iter().map(|(pop, _)| pop).collect();
         Some(Input::Committed { last, own, from, waiters })
     }
 

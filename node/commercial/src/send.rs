@@ -31,6 +31,9 @@ const ROWS_MAX: usize = 100_000;
 /// What a record takes in a frame beside its own bytes.
 const RECORD_OVERHEAD: usize = 8;
 
+/// How many of a peer's newest frames are remembered: far more than may be in flight.
+const FLIGHTS_KEPT: u64 = 64;
+
 /// A frame under way.
 pub(crate) struct InFlight {
     abort: AbortHandle,
@@ -115,7 +118,11 @@ impl<R: Runtime> Commercial<R> {
             let expected = Expected { keys: &keys, digest, url: &url, versions: &versions, identity };
             edition.mailbox.push(expected.read(peer, op, edition.store.pop(), answer));
         });
-        lock(&self.flights).insert(op, InFlight { abort, keys: names });
+        let mut flights = lock(&self.flights);
+        // An answer that led nowhere leaves its frame behind; the window bounds the live ones.
+        flights.retain(|other, _| other.0 >> 48 != op.0 >> 48 || other.0 + FLIGHTS_KEPT > op.0);
+        flights.insert(op, InFlight { abort, keys: names });
+        drop(flights);
         self.runtime.spawn(async move {
             let _ = task.await;
         });

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use clavitor_core::credential::Scope;
 use http::{HeaderValue, Method, header};
 
-use super::{Api, ApiRequest, Face, entries, health, metrics, tokens};
-use crate::http::{Code, Problem, Response, ResponseBody};
+use super::{Api, ApiRequest, Face, entries, export, health, metrics, tokens};
+use crate::http::{Code, Problem, Response};
 use crate::plumbing::Plumbing;
-use crate::{log, store};
 
 #[derive(Clone, Debug)]
 enum Route<R> {
@@ -55,7 +53,7 @@ pub(super) async fn answer<P: Plumbing>(
         Route::RoleBackup => health::role(api, &request, false),
         Route::Metrics => metrics::answer(api, face, &request),
         Route::Node => health::node(api, &request),
-        Route::Export => export(api, &request),
+        Route::Export => export::answer(api, &request),
         Route::Entries(vault) => entries::list(api, &request, vault),
         Route::Entry(vault, entry) => entries::answer(api, request, vault, entry).await,
         Route::Tokens => tokens::answer_all(api, request).await,
@@ -95,32 +93,4 @@ fn method_not_allowed<P: Plumbing>(api: &Api<P>, methods: &[Method]) -> Problem 
         Ok(allow) => problem.header(header::ALLOW, allow),
         Err(_) => problem,
     }
-}
-
-/// Streams a consistent copy from a thread of its own: the read transaction lives as long as the
-/// copy, and a client that stops reading is cut off.
-fn export<P: Plumbing>(api: &Arc<Api<P>>, request: &ApiRequest<P>) -> Result<Response, Problem> {
-    api.authorize(request, Scope::Admin, None)?;
-    request.query(&[])?;
-    let (mut sender, body) = ResponseBody::stream();
-    let mut response = Response::new(body);
-    let content_type = HeaderValue::from_static("application/octet-stream");
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
-    if request.method == Method::HEAD {
-        return Ok(response);
-    }
-    let from = api.store.clone();
-    let copy = move || {
-        if let Err(error) = store::export_to(&from, &mut sender) {
-            log::line(&format!("an export was cut off: {error}"));
-            sender.abort();
-        }
-    };
-    let thread = std::thread::Builder::new()
-        .name("export".into())
-        .spawn(copy);
-    thread.map_err(|_| Code::Busy)?;
-    Ok(response)
 }

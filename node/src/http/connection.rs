@@ -1,7 +1,9 @@
 //! One connection from accept to close, and how many there may be.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use http::{Method, header};
 use hyper::body::Incoming;
-use hyper::rt::{Read, Timer, Write};
+use hyper::rt::{Read, ReadBuf, Timer, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
@@ -26,6 +28,10 @@ const HEADERS_MAX: usize = 64;
 
 /// How long a request's head may take, and how long a kept connection may idle.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a closing connection goes on reading, and how much at the most.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// The most connections at once; one more is closed at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -156,7 +162,7 @@ pub async fn serve<Io, T, F, A>(
         let is_head = request.method() == Method::HEAD;
         let request = Request::new(request, remote, &budget, &shared_timer);
         let answer = request.map(&answer);
-        async move {
+        Box::pin(async move {
             let _in_flight = in_flight;
             let response = match answer {
                 Ok(answer) => answer.await,
@@ -164,25 +170,43 @@ pub async fn serve<Io, T, F, A>(
             };
             let response = response.unwrap_or_else(Problem::into_response);
             Ok::<_, Infallible>(finish(response, is_head))
-        }
+        })
     });
     let mut builder = http1::Builder::new();
-    builder
-        .timer(timer.clone())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .pipeline_flush(true);
-    let connection = builder.serve_connection(Stall::new(io, timer), service);
-    let connection = std::pin::pin!(connection);
+    builder.timer(timer.clone()).header_read_timeout(HEAD_TIMEOUT);
+    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    let mut connection = builder.serve_connection(Stall::new(io, timer.clone()), service);
     let stopped = std::pin::pin!(connections.stopped());
     // A client that breaks the protocol ends its own connection; nobody else is concerned.
-    if let Either::Right(((), mut connection)) = select(connection, stopped).await {
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
+    let served = poll_fn(|cx| connection.poll_without_shutdown(cx));
+    if let Either::Right(_) = select(served, stopped).await {
+        Pin::new(&mut connection).graceful_shutdown();
+        let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     }
+    linger(connection.into_parts().io, timer).await;
     drop(slot);
+}
+
+/// Closes without losing the answer: closing a socket that holds unread bytes makes the system
+/// throw away what the client has not read yet.
+async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
+    let mut left = LINGER_BYTES_MAX;
+    let mut scratch = [0; 4_096];
+    let drained = async {
+        if poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        while left > 0 {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let read = poll_fn(|cx| Pin::new(&mut io).poll_read(cx, buffer.unfilled())).await;
+            let bytes = buffer.filled().len();
+            if read.is_err() || bytes == 0 {
+                return;
+            }
+            left = left.saturating_sub(bytes);
+        }
+    };
+    let _ = select(std::pin::pin!(drained), timer.sleep(LINGER)).await;
 }
 
 /// What every answer has in common.

@@ -95,7 +95,12 @@ impl<T: Timer> Request<T> {
     }
 }
 
+/// Percent-decodes; a stray `%`, or bytes that are not UTF-8, are nobody's name.
 fn decode(segment: &str) -> Option<String> {
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !segment.split('%').skip(1).all(is_escape) {
+        return None;
+    }
     percent_decode_str(segment)
         .decode_utf8()
         .ok()
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(query.value("prefix"), Some("a b c"));
         assert_eq!(query.number("limit", 100, 1000).unwrap(), 5);
         assert_eq!(query.number("missing", 100, 1000).unwrap(), 100);
-        for bad in ["x=1", "limit=1&limit=2", "limit=%ff"] {
+        for bad in ["x=1", "limit=1&limit=2", "limit=%ff", "limit=%", "limit=%zz", "limit=%1"] {
             assert_eq!(
                 Query::parse(bad, &["limit"]).unwrap_err().code(),
                 "CV-BAD-QUERY"

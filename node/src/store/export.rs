@@ -113,8 +113,8 @@ pub fn export_to(store: &Store, out: &mut impl Write) -> Result<Exported, Export
     Ok(done)
 }
 
-/// Reads an export into an empty directory. The new store has an identity of its own; `prepare` may
-/// leave notes in it, such as that its peers must be heard before it takes writes.
+/// Reads an export into an empty directory. The new store has an identity of its own, and is
+/// marked with [`IMPORTED`].
 pub fn import_from(
     input: &mut impl Read,
     opening: &Opening<'_>,
@@ -124,24 +124,28 @@ pub fn import_from(
     if opening.dir.join("data.mdb").exists() {
         return Err(ExportError::Open(OpenError::NotEmpty));
     }
-    let result = import_into(input, opening, now, progress);
-    if result.is_err() {
-        // Half an import must not pass for a store.
-        for file in ["data.mdb", "lock.mdb"] {
+    let mut records = Records::open(input)?;
+    let store = Store::open(opening, now, |_| {}).map_err(ExportError::Open)?;
+    let result = if store.is_new() {
+        import_into(&store, &mut records, progress)
+    } else {
+        Err(ExportError::Open(OpenError::NotEmpty))
+    };
+    super::block_on(store.close());
+    if result.is_err() && store.is_new() {
+        // Half an import must not pass for a store. The directory is still ours.
+        for file in ["data.mdb", "lock.mdb", "lock"] {
             let _ = std::fs::remove_file(opening.dir.join(file));
         }
     }
     result
 }
 
-fn import_into(
-    input: &mut impl Read,
-    opening: &Opening<'_>,
-    now: WallClock,
+fn import_into<R: Read>(
+    store: &Store,
+    records: &mut Records<'_, R>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, ExportError> {
-    let mut records = Records::open(input)?;
-    let store = Store::open(opening, now, |_| {}).map_err(ExportError::Open)?;
     let mut done = Imported::default();
     loop {
         let batch = records.batch()?;
@@ -163,7 +167,6 @@ fn import_into(
         store.write_blocking::<(), (), _>(|txn| txn.set_fact(IMPORTED, &true).map_err(Stop::from));
     imported.map_err(store_error)?;
     done.entries = store.entries();
-    super::block_on(store.close());
     Ok(done)
 }
 

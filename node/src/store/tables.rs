@@ -120,11 +120,13 @@ pub(super) fn prepare(
     let known: Option<StoreId> = load(tables.meta, &txn, META_STORE_ID)?;
     let store_id = known.unwrap_or_else(|| StoreId(entropy()));
     let state: Option<State> = load(tables.meta, &txn, META_STATE)?;
-    save(tables.meta, &mut txn, META_SCHEMA, &SCHEMA)?;
-    save(tables.meta, &mut txn, META_POP, &pop)?;
-    save(tables.meta, &mut txn, META_STORE_ID, &store_id)?;
-    txn.commit()?;
     let is_new = known.is_none();
+    if is_new || stored != Some(pop) {
+        save(tables.meta, &mut txn, META_SCHEMA, &SCHEMA)?;
+        save(tables.meta, &mut txn, META_POP, &pop)?;
+        save(tables.meta, &mut txn, META_STORE_ID, &store_id)?;
+        txn.commit()?;
+    }
     Ok((
         tables,
         Facts {

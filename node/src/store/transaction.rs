@@ -14,6 +14,10 @@ use super::reader::Reader;
 use super::tables::{self, Change, Origin, State, Stored, Tables};
 use super::{Awaited, Notice};
 
+/// What client writes leave free on the disk, in bytes: a commit that runs out of disk half way
+/// cannot be told from a disk that fails.
+pub(super) const DISK_RESERVE: u64 = 1024 * 1024;
+
 /// A write transaction in progress, shared by the operations of a group.
 ///
 /// Invariant: a record's row in `changes` is its only one and carries its newest sequence number.
@@ -26,6 +30,8 @@ pub struct Transaction<'e> {
     pub(super) store_id: StoreId,
     pub(super) now: UnixTime,
     pub(super) quota: u64,
+    pub(super) disk_left: u64,
+    pub(super) planned: u64,
     pub(super) confirmed: Seq,
     pub(super) has_written: bool,
 }
@@ -71,11 +77,17 @@ impl<'e> Transaction<'e> {
         self.reader().losers(vault, entry)
     }
 
-    /// Refuses what would fill more than the quota.
-    pub fn check_room(&self, bytes: usize) -> Result<(), StoreError> {
+    /// Refuses what would fill more than the quota, or the disk.
+    pub fn check_room(&mut self, bytes: usize) -> Result<(), StoreError> {
         let used = self.tables.bytes_used(&self.txn)?;
-        let fits = used.saturating_add(bytes as u64) <= self.quota;
-        fits.then_some(()).ok_or(StoreError::Full)
+        let planned = self.planned.saturating_add(bytes as u64);
+        let fits_quota = used.saturating_add(bytes as u64) <= self.quota;
+        let fits_disk = planned.saturating_add(DISK_RESERVE) <= self.disk_left;
+        if !(fits_quota && fits_disk) {
+            return Err(StoreError::Full);
+        }
+        self.planned = planned;
+        Ok(())
     }
 
     /// How many bytes client writes may fill.
@@ -116,11 +128,9 @@ impl<'e> Transaction<'e> {
         if tables::is_live(&record.head) {
             self.state.entries += 1;
         }
-        match origin {
+        match origin.map(|origin| (origin.pop, origin.store)) {
             None => self.notice.own = true,
-            Some(origin) if !self.notice.from.contains(&origin.pop) => {
-                self.notice.from.push(origin.pop);
-            }
+            Some(source) if !self.notice.from.contains(&source) => self.notice.from.push(source),
             Some(_) => {}
         }
         Ok(seq)

@@ -140,6 +140,8 @@ impl super::Transaction<'_> {
         }
         ahead.sort();
         self.clock.set_back(limit);
+        // The clock alone may have run ahead: what carried its timestamps is gone.
+        self.has_written = true;
         for (_, key) in &ahead {
             let Some(stored) = self.record(key)? else {
                 continue;

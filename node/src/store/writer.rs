@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 
 use super::error::{Stop, StoreError, WriteError};
 use super::tables::{self, State};
-use super::transaction::Transaction;
+use super::transaction::{DISK_RESERVE, Transaction};
 use super::{Inner, Notice, WallClock, quota};
 
 /// The most operations in a group: beyond it a bigger group only adds waiting.
@@ -276,6 +276,8 @@ impl Writer {
                 .unwrap_or_else(|poisoned| poisoned.into_inner()),
             now: (self.now)(),
             quota: quota(store.bytes_max),
+            disk_left: disk_left(store),
+            planned: 0,
             confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
             has_written: false,
         };
@@ -368,10 +370,19 @@ enum End {
 /// A full disk fails one transaction alone. After any other failure to begin or commit one, nobody
 /// knows what is on disk: the process must end, and recovery decides.
 fn or_die<T>(store: &Arc<Inner>, done: Result<T, StoreError>) -> Result<T, StoreError> {
-    if let Err(error) = &done
-        && *error != StoreError::Full
-    {
-        (store.on_failure)(error);
+    match done {
+        // A page that was written in part because the disk is full comes back as an I/O error.
+        Err(StoreError::Broken(_)) if disk_left(store) < DISK_RESERVE => Err(StoreError::Full),
+        Err(error) if error != StoreError::Full => {
+            (store.on_failure)(&error);
+            Err(error)
+        }
+        done => done,
     }
-    done
+}
+
+/// The bytes left on the disk; a system that does not tell has no bound.
+fn disk_left(store: &Inner) -> u64 {
+    let stat = rustix::fs::fstatvfs(&store.lock);
+    stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

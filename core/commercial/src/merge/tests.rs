@@ -12,6 +12,7 @@ mod model;
 mod order;
 pub(crate) mod site;
 mod tokens;
+pub(crate) mod truth;
 
 use site::Site;
 

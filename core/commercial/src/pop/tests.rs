@@ -1,1 +1,3 @@
-
+mod convergence;
+mod server;
+mod world;

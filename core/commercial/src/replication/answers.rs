@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use clavitor_core::alert::{Alert, AlertType};
-use clavitor_core::id::{OpId, PopId};
+use clavitor_core::id::{OpId, PopId, Seq};
 use clavitor_core::time::Instant;
 
 use super::flights::Flight;
@@ -58,7 +58,7 @@ impl Replication {
         }
         self.last_ack_at = Some(acked.at);
         let is_success = if flight.is_hello {
-            self.on_hello_acked(&acked, out);
+            self.on_hello_acked(op, &acked, out);
             self.is_synced && self.clean_to >= self.owed_to
         } else if self.identity != identity {
             self.on_other_store(now, &flight, out);
@@ -92,7 +92,7 @@ impl Replication {
     }
 
     /// A hello's ack sets the cursor back where the peer lost something, and never forward.
-    fn on_hello_acked(&mut self, acked: &Acked, out: &mut Vec<Effect>) {
+    fn on_hello_acked(&mut self, op: OpId, acked: &Acked, out: &mut Vec<Effect>) {
         self.is_synced = true;
         self.is_announcing = false;
         let identity = (acked.pop, acked.store);
@@ -100,20 +100,34 @@ impl Replication {
         self.is_renamed = self.identity != Some(identity);
         if self.is_renamed {
             self.identity = Some(identity);
-            self.start_over_at(acked.received, out);
+            // Even what it says it has received: what came from its former data directory was
+            // never sent to it.
+            self.start_over_at(Seq(0), out);
             // Say hello again by name: only then can the peer know that it has heard everything.
             self.is_synced = false;
             self.is_announcing = true;
         } else if acked.received < self.cursor {
             self.start_over_at(acked.received, out);
         }
-        if let Some(store) = self.suspect.take().filter(|store| *store != acked.store && !is_other)
-        {
-            out.push(Effect::DenyStore { store });
-            let message = "two data directories are alive under one POP id; stop one of them";
-            let alert = Alert::new(AlertType::DuplicatePopId, message).with("pop", acked.pop);
-            out.push(Effect::RaiseAlert(alert));
+        if !is_other {
+            self.judge_suspect(op, acked, out);
         }
+        self.suspect = self.suspect.filter(|_| self.is_announcing && !is_other);
+    }
+
+    /// Only a hello that was sent after the suspect was heard can tell who is there by now.
+    fn judge_suspect(&mut self, op: OpId, acked: &Acked, out: &mut Vec<Effect>) {
+        let suspect = self.suspect.filter(|(store, _)| *store != acked.store);
+        let Some((store, last_before)) = suspect else { return };
+        if op <= last_before {
+            self.is_synced = false;
+            self.is_announcing = true;
+            return;
+        }
+        let message = "two data directories are alive under one POP id; stop one of them";
+        let alert = Alert::new(AlertType::DuplicatePopId, message).with("pop", acked.pop);
+        out.push(Effect::DenyStore { store });
+        out.push(Effect::RaiseAlert(alert));
     }
 
     /// Answers whether the peer took the frame.

@@ -194,7 +194,8 @@ pub enum Effect {
         /// Up to where it confirmed.
         cursor: Seq,
     },
-    /// Somebody else speaks under this peer's id: refuse that data directory.
+    /// Somebody else speaks under this peer's id: refuse that data directory, unless and until
+    /// [`Effect::AdoptPeer`] names it.
     DenyStore {
         /// The impostor's.
         store: StoreId,

@@ -9,6 +9,7 @@ use crate::frame::Refusal;
 mod answers;
 mod hello;
 mod identity;
+pub(crate) mod received;
 mod relay;
 mod rig;
 mod schedule;

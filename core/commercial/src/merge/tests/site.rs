@@ -13,12 +13,13 @@ use crate::merge::{Merged, merge_entry, merge_loser, merge_token};
 /// What an apply did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// Records that changed, and whether each is now what came in, to the letter.
+    /// Records that changed, and whether each is what came in, to the letter.
     pub(crate) changed: Vec<(Key, bool)>,
     /// Whether two versions carried one timestamp.
     pub(crate) is_tie: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) pop: PopId,
     pub(crate) records: BTreeMap<Key, Record>,
@@ -96,7 +97,9 @@ impl Site {
             }
         }
         if let Some(item) = merged.journal {
-            applied.changed.extend(self.apply(&item).changed);
+            // It was made here: whoever sent the winner does not have it.
+            let changed = self.apply(&item).changed.into_iter();
+            applied.changed.extend(changed.map(|(key, _)| (key, false)));
         }
         applied
     }

@@ -211,7 +211,7 @@ fn a_peer_that_confirms_what_it_says_it_has_not_received_is_a_failure_not_a_loop
         let Some(sent) = rig.in_flight.pop() else {
             break;
         };
-        rig.received = rig::Received::default();
+        rig.received = received::Received::default();
         let records = sent.records.iter().map(|(_, record)| *record);
         let verdicts = records.map(|record| record_verdict(record, Verdict::Applied)).collect();
         let answer = rig.ack(verdicts);

@@ -2,7 +2,8 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-use super::rig::{Received, record_verdict};
+use super::received::Received;
+use super::rig::record_verdict;
 use super::*;
 use crate::frame::Verdict;
 

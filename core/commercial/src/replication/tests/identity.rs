@@ -1,4 +1,5 @@
-use super::rig::{Mood, PEER_STORE, Received};
+use super::received::Received;
+use super::rig::{Mood, PEER_STORE};
 use super::*;
 
 const OTHER: StoreId = StoreId([3; 16]);

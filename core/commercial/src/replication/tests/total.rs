@@ -179,7 +179,7 @@ fn whatever_happened_a_peer_that_answers_again_gets_everything_and_the_machine_r
             }
             if let Input::StoreReplaced { last } = &input {
                 rig.last = last.0;
-                rig.received = rig::Received::default();
+                rig.received = received::Received::default();
             }
             if let Input::FrameAnswered { op, .. } = &input {
                 rig.in_flight.retain(|sent| sent.order.op != *op);
@@ -189,7 +189,7 @@ fn whatever_happened_a_peer_that_answers_again_gets_everything_and_the_machine_r
             rig.poison.clear();
             if rig.effects.iter().any(|effect| matches!(effect, Effect::RolledBack { .. })) {
                 rig.last = rig.last.max(9);
-                rig.received = rig::Received::default();
+                rig.received = received::Received::default();
                 rig.input(Input::StoreReplaced { last: Seq(rig.last) });
             }
             rig.settle();
