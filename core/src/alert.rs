@@ -73,11 +73,7 @@ pub struct Alert {
 impl Alert {
     /// An alert without details.
     pub fn new(alert_type: AlertType, message: &str) -> Self {
-        Self {
-            alert_type,
-            message: message.to_string(),
-            details: BTreeMap::new(),
-        }
+        Self { alert_type, message: message.to_string(), details: BTreeMap::new() }
     }
 
     /// The alert with one more detail.
@@ -91,12 +87,7 @@ impl Alert {
 impl fmt::Display for Alert {
     /// The line for the local log. Control characters never reach the terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "OPERATOR ALERT [{}]: {}",
-            self.alert_type,
-            self.message.escape_debug()
-        )?;
+        write!(f, "OPERATOR ALERT [{}]: {}", self.alert_type, self.message.escape_debug())?;
         let mut details = self.details.iter();
         details.try_for_each(|(name, value)| write!(f, " {name}={}", value.escape_debug()))
     }
@@ -109,10 +100,7 @@ mod tests {
     #[test]
     fn the_local_line_names_type_message_and_details() {
         let alert = Alert::new(AlertType::ClockSkew, "clock is off").with("offset_ms", 61_000);
-        assert_eq!(
-            alert.to_string(),
-            "OPERATOR ALERT [clock_skew]: clock is off offset_ms=61000"
-        );
+        assert_eq!(alert.to_string(), "OPERATOR ALERT [clock_skew]: clock is off offset_ms=61000");
     }
 
     #[test]

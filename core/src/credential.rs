@@ -75,9 +75,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
         let all = [Scope::Read, Scope::Write, Scope::Admin];
-        all.into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or(BadToken)
+        all.into_iter().find(|scope| scope.as_str() == text).ok_or(BadToken)
     }
 }
 
@@ -157,10 +155,7 @@ impl FromStr for Presented {
         let (id, secret) = rest.split_once('_').ok_or(BadToken)?;
         let mut bytes = [0; 32];
         unhex(secret, &mut bytes)?;
-        Ok(Self {
-            id: id.parse()?,
-            secret: bytes,
-        })
+        Ok(Self { id: id.parse()?, secret: bytes })
     }
 }
 

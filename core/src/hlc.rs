@@ -89,11 +89,7 @@ pub struct Clock {
 impl Clock {
     /// A clock for `pop` that continues above `floor`.
     pub fn new(pop: PopId, floor: Floor) -> Self {
-        Self {
-            pop,
-            ms: floor.ms,
-            counter: floor.counter,
-        }
+        Self { pop, ms: floor.ms, counter: floor.counter }
     }
 
     /// Issues the next timestamp; `now` is the wall clock.
@@ -107,11 +103,7 @@ impl Clock {
             (self.ms, self.counter) = (self.ms + 1, 0);
         }
         assert!((self.ms, self.counter) > before, "the clock went back");
-        Hlc {
-            ms: self.ms,
-            counter: self.counter,
-            pop: self.pop,
-        }
+        Hlc { ms: self.ms, counter: self.counter, pop: self.pop }
     }
 
     /// Takes note of a timestamp issued elsewhere; implausible ones are ignored.
@@ -131,10 +123,7 @@ impl Clock {
 
     /// What to store so that a later clock continues above everything issued and observed.
     pub fn floor(&self) -> Floor {
-        Floor {
-            ms: self.ms,
-            counter: self.counter,
-        }
+        Floor { ms: self.ms, counter: self.counter }
     }
 }
 
@@ -179,13 +168,7 @@ mod tests {
 
     #[test]
     fn counter_overflow_carries_into_the_milliseconds() {
-        let mut clock = Clock::new(
-            pop(),
-            Floor {
-                ms: 7,
-                counter: u32::MAX,
-            },
-        );
+        let mut clock = Clock::new(pop(), Floor { ms: 7, counter: u32::MAX });
         let next = clock.next(UnixTime(7));
         assert_eq!((next.ms, next.counter), (8, 0));
     }
@@ -193,34 +176,18 @@ mod tests {
     #[test]
     fn implausible_timestamps_do_not_move_the_clock() {
         let mut clock = Clock::new(pop(), Floor::default());
-        clock.observe(Hlc {
-            ms: u64::MAX,
-            counter: 0,
-            pop: pop(),
-        });
+        clock.observe(Hlc { ms: u64::MAX, counter: 0, pop: pop() });
         assert_eq!(clock.floor(), Floor::default());
         assert_eq!(clock.next(UnixTime(u64::MAX)).ms, 0);
     }
 
     #[test]
     fn only_the_canonical_text_is_a_timestamp() {
-        let hlc = Hlc {
-            ms: 0x1a,
-            counter: 2,
-            pop: pop(),
-        };
+        let hlc = Hlc { ms: 0x1a, counter: 2, pop: pop() };
         assert_eq!(hlc.to_string(), "1a-2-calgary-01");
         assert_eq!("1a-2-calgary-01".parse(), Ok(hlc));
-        for text in [
-            "",
-            "1a",
-            "1a-2",
-            "1A-2-x",
-            "01a-2-x",
-            "+1-2-x",
-            "1-2-X",
-            "ffffffffffff0-0-x",
-        ] {
+        for text in ["", "1a", "1a-2", "1A-2-x", "01a-2-x", "+1-2-x", "1-2-X", "ffffffffffff0-0-x"]
+        {
             assert_eq!(text.parse::<Hlc>(), Err(BadHlc), "{text:?}");
         }
     }

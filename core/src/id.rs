@@ -45,10 +45,7 @@ impl FromStr for PopId {
             return Err(BadId);
         }
         let mut bytes = [0; Self::LEN_MAX];
-        bytes
-            .get_mut(..text.len())
-            .ok_or(BadId)?
-            .copy_from_slice(text.as_bytes());
+        bytes.get_mut(..text.len()).ok_or(BadId)?.copy_from_slice(text.as_bytes());
         let len = u8::try_from(text.len()).map_err(|_| BadId)?;
         Ok(Self { bytes, len })
     }
@@ -135,10 +132,7 @@ impl Epoch {
     /// The term in which `pop` follows on from `known`.
     pub fn after(known: Option<Epoch>, pop: PopId) -> Epoch {
         let number = known.map_or(0, |epoch| epoch.number).saturating_add(1);
-        Epoch {
-            number,
-            primary: pop,
-        }
+        Epoch { number, primary: pop }
     }
 }
 
@@ -167,10 +161,7 @@ mod tests {
 
     #[test]
     fn a_promotion_outranks_every_known_epoch() {
-        let known = Epoch {
-            number: 4,
-            primary: pop("zurich-01"),
-        };
+        let known = Epoch { number: 4, primary: pop("zurich-01") };
         assert!(Epoch::after(Some(known), pop("calgary-01")) > known);
         assert_eq!(Epoch::after(None, pop("a")).number, 1);
     }

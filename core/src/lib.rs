@@ -8,6 +8,7 @@
 //! [`edition`] are what machines are made of; [`shutdown`] and [`pop`] are the machines.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 extern crate alloc;
 

@@ -103,11 +103,7 @@ mod tests {
             assert!(VaultName::try_from(good.to_string()).is_ok(), "{good:?}");
         }
         for bad in ["", "A", "a/b", "a b", "..", &"x".repeat(65)] {
-            assert_eq!(
-                VaultName::try_from(bad.to_string()),
-                Err(BadName::Vault),
-                "{bad:?}"
-            );
+            assert_eq!(VaultName::try_from(bad.to_string()), Err(BadName::Vault), "{bad:?}");
         }
     }
 
@@ -117,11 +113,7 @@ mod tests {
             assert!(EntryName::try_from(good.to_string()).is_ok(), "{good:?}");
         }
         for bad in ["", ".", "..", "a\0b", "a\nb", "\u{85}", &"x".repeat(257)] {
-            assert_eq!(
-                EntryName::try_from(bad.to_string()),
-                Err(BadName::Entry),
-                "{bad:?}"
-            );
+            assert_eq!(EntryName::try_from(bad.to_string()), Err(BadName::Entry), "{bad:?}");
         }
     }
 }

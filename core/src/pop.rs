@@ -73,9 +73,7 @@ pub struct CommunityPop {
 
 impl Default for CommunityPop {
     fn default() -> Self {
-        Self {
-            shutdown: Shutdown::Running,
-        }
+        Self { shutdown: Shutdown::Running }
     }
 }
 
@@ -118,10 +116,7 @@ mod tests {
         pop.handle(Instant(0), Input::ShutdownRequested, &mut out);
         pop.handle(Instant(1), Input::RequestsFinished, &mut out);
         pop.handle(Instant(2), Input::StoreClosed, &mut out);
-        assert_eq!(
-            out,
-            vec![Effect::StopAccepting, Effect::CloseStore, Effect::Exit]
-        );
+        assert_eq!(out, vec![Effect::StopAccepting, Effect::CloseStore, Effect::Exit]);
         assert_eq!(pop.next_wake(), None);
     }
 

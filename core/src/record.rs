@@ -69,9 +69,7 @@ impl Key {
     pub fn id(&self) -> RecordId {
         let digest = Sha256::digest(codec::encode(self));
         let mut id = [0; 16];
-        id.iter_mut()
-            .zip(digest.iter())
-            .for_each(|(to, from)| *to = *from);
+        id.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
         RecordId(id)
     }
 }
@@ -123,9 +121,7 @@ impl Record {
         out.extend_from_slice(&[0; 4]);
         codec::encode_into(&self.head, &mut out);
         let head_bytes = u32::try_from(out.len() - 4).unwrap_or(u32::MAX);
-        out.iter_mut()
-            .zip(head_bytes.to_le_bytes())
-            .for_each(|(to, from)| *to = from);
+        out.iter_mut().zip(head_bytes.to_le_bytes()).for_each(|(to, from)| *to = from);
         out.extend_from_slice(&self.blob);
         out
     }
@@ -136,14 +132,8 @@ impl Record {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(RecordError::Invalid);
         }
-        let record = Record {
-            head,
-            blob: blob.to_vec(),
-        };
-        record
-            .is_valid()
-            .then_some(record)
-            .ok_or(RecordError::Invalid)
+        let record = Record { head, blob: blob.to_vec() };
+        record.is_valid().then_some(record).ok_or(RecordError::Invalid)
     }
 
     /// A digest of what the record says, its causal context aside: breaks ties of equal timestamps.
@@ -190,19 +180,14 @@ fn split(bytes: &[u8]) -> Result<(Head, &[u8]), RecordError> {
 /// `lost` are the journalled versions of the entry: the client has not seen them, so the new
 /// version must not count as having replaced them.
 pub fn successor(held: Option<&Head>, lost: &[Hlc], hlc: Hlc, item: Item) -> Head {
-    let context = held.map_or_else(Context::default, |head| {
-        head.context.superseding(head.hlc, lost)
-    });
+    let context =
+        held.map_or_else(Context::default, |head| head.context.superseding(head.hlc, lost));
     Head { hlc, context, item }
 }
 
 /// The text a journal item is addressed by: its timestamp, a dot, and the entry's name in hex.
 pub fn loser_id(entry: &EntryName, lost: Hlc) -> String {
-    let hex = entry
-        .as_str()
-        .bytes()
-        .map(|byte| alloc::format!("{byte:02x}"))
-        .collect::<String>();
+    let hex = entry.as_str().bytes().map(|byte| alloc::format!("{byte:02x}")).collect::<String>();
     alloc::format!("{lost}.{hex}")
 }
 
@@ -213,10 +198,7 @@ pub fn parse_loser_id(text: &str) -> Option<(EntryName, Hlc)> {
         return None;
     }
     let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
-    let bytes = (0..hex.len())
-        .step_by(2)
-        .map(byte)
-        .collect::<Option<Vec<u8>>>()?;
+    let bytes = (0..hex.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?;
     let entry = EntryName::try_from(String::from_utf8(bytes).ok()?).ok()?;
     Some((entry, lost.parse().ok()?))
 }

@@ -75,11 +75,7 @@ impl Shutdown {
         match (&mut *self, input) {
             (Shutdown::Running, Input::Requested) => {
                 let deadline = now.plus_ms(GRACE_MS);
-                *self = Shutdown::Draining {
-                    deadline,
-                    requests: true,
-                    peers: true,
-                };
+                *self = Shutdown::Draining { deadline, requests: true, peers: true };
                 out.push(Effect::StopAccepting);
             }
             (Shutdown::Draining { .. } | Shutdown::Closing { .. }, Input::Requested) => {
@@ -103,15 +99,9 @@ impl Shutdown {
 
     fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match *self {
-            Shutdown::Draining {
-                deadline,
-                requests,
-                peers,
-            } => {
+            Shutdown::Draining { deadline, requests, peers } => {
                 if now >= deadline || !(requests || peers) {
-                    *self = Shutdown::Closing {
-                        deadline: now.plus_ms(CLOSE_MS),
-                    };
+                    *self = Shutdown::Closing { deadline: now.plus_ms(CLOSE_MS) };
                     out.push(Effect::CloseStore);
                 }
             }

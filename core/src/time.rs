@@ -55,11 +55,7 @@ impl UnixTime {
 }
 
 const fn clamp(ms: u64) -> i64 {
-    if ms > i64::MAX as u64 {
-        i64::MAX
-    } else {
-        ms as i64
-    }
+    if ms > i64::MAX as u64 { i64::MAX } else { ms as i64 }
 }
 
 #[cfg(test)]

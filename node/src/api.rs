@@ -58,14 +58,7 @@ impl<P: Plumbing> Api<P> {
     /// The API over a store.
     pub fn new(store: Store, plumbing: Arc<P>, connections: Connections) -> Self {
         let (ledger, started) = (Ledger::default(), wall::instant());
-        Self {
-            store,
-            plumbing,
-            connections,
-            ledger,
-            started,
-            is_full: AtomicBool::new(false),
-        }
+        Self { store, plumbing, connections, ledger, started, is_full: AtomicBool::new(false) }
     }
 
     /// Answers a request.

@@ -87,10 +87,7 @@ pub struct Usage {
 
 impl Usage {
     pub(crate) fn new(message: impl Into<String>) -> Usage {
-        Usage {
-            message: message.into(),
-            command: String::new(),
-        }
+        Usage { message: message.into(), command: String::new() }
     }
 
     fn of(mut self, spec: &Spec) -> Usage {
@@ -101,11 +98,7 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}\n`clavitor {}--help` says how it is used",
-            self.message, self.command
-        )
+        write!(f, "{}\n`clavitor {}--help` says how it is used", self.message, self.command)
     }
 }
 
@@ -166,32 +159,21 @@ fn find_command(arguments: &[OsString]) -> Result<Found<'_>, Usage> {
     if let Some(spec) = spec_of(&[first]) {
         return Ok(Found::Command(spec, &arguments[1..]));
     }
-    let Some(group) = COMMANDS
-        .iter()
-        .map(|spec| spec.words[0])
-        .find(|name| *name == first)
-    else {
+    let Some(group) = COMMANDS.iter().map(|spec| spec.words[0]).find(|name| *name == first) else {
         let known = COMMANDS.iter().map(|spec| spec.words[0]).chain(["help"]);
         let suggestion = did_you_mean(first, "", known);
-        return Err(Usage::new(format!(
-            "unknown command \"{first}\"{suggestion}"
-        )));
+        return Err(Usage::new(format!("unknown command \"{first}\"{suggestion}")));
     };
     let members = COMMANDS.iter().filter(|spec| spec.words[0] == group);
     let seconds: Vec<&'static str> = members.map(|spec| spec.words[1]).collect();
     match word(1) {
         Some("--help" | "-h") => Ok(Found::Group(group)),
-        None | Some("") => Err(Usage::new(format!(
-            "{group}: needs one of {}",
-            seconds.join(", ")
-        ))),
+        None | Some("") => Err(Usage::new(format!("{group}: needs one of {}", seconds.join(", ")))),
         Some(second) => match spec_of(&[group, second]) {
             Some(spec) => Ok(Found::Command(spec, &arguments[2..])),
             None => {
                 let suggestion = did_you_mean(second, "", seconds);
-                Err(Usage::new(format!(
-                    "unknown command \"{group} {second}\"{suggestion}"
-                )))
+                Err(Usage::new(format!("unknown command \"{group} {second}\"{suggestion}")))
             }
         },
     }

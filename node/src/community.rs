@@ -65,13 +65,7 @@ impl<R: Runtime> Plumbing for Community<R> {
         _parts: Parts<R>,
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
-        Ok((
-            Arc::new(Self {
-                mailbox,
-                runtime: PhantomData,
-            }),
-            CommunityPop::default(),
-        ))
+        Ok((Arc::new(Self { mailbox, runtime: PhantomData }), CommunityPop::default()))
     }
 
     fn started(&self) -> Vec<pop::Input> {

@@ -31,15 +31,8 @@ struct Waiting<I> {
 impl<P: Plumbing> Default for Mailbox<P> {
     fn default() -> Self {
         let (bell, rung) = async_channel::bounded(1);
-        let waiting = Waiting {
-            facts: VecDeque::new(),
-            notice: None,
-        };
-        Self {
-            waiting: Mutex::new(waiting),
-            bell,
-            rung,
-        }
+        let waiting = Waiting { facts: VecDeque::new(), notice: None };
+        Self { waiting: Mutex::new(waiting), bell, rung }
     }
 }
 
@@ -71,9 +64,7 @@ impl<P: Plumbing> Mailbox<P> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<P::Input>> {
-        self.waiting
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -104,12 +95,7 @@ impl<P: Plumbing> Driver<P> {
         mailbox: Arc<Mailbox<P>>,
         runtime: P::Runtime,
     ) -> Self {
-        Self {
-            pop,
-            plumbing,
-            mailbox,
-            runtime,
-        }
+        Self { pop, plumbing, mailbox, runtime }
     }
 
     /// Runs until the machine orders the end. `perform` carries out what every edition has, and
@@ -121,10 +107,7 @@ impl<P: Plumbing> Driver<P> {
             if let Some(fact) = notice.and_then(|notice| self.plumbing.committed(notice)) {
                 facts.push_front(fact);
             }
-            let is_due = self
-                .pop
-                .next_wake()
-                .is_some_and(|(at, _)| at <= wall::instant());
+            let is_due = self.pop.next_wake().is_some_and(|(at, _)| at <= wall::instant());
             if is_due {
                 facts.push_back(P::Input::from(pop::Input::Tick));
             }
@@ -158,10 +141,7 @@ impl<P: Plumbing> Driver<P> {
             }
         }
         // What is known at once goes first, as if the machine had been told while it asked.
-        known_at_once
-            .into_iter()
-            .rev()
-            .for_each(|fact| facts.push_front(fact));
+        known_at_once.into_iter().rev().for_each(|fact| facts.push_front(fact));
         true
     }
 

@@ -58,11 +58,7 @@ fn run<P: Plumbing>(
 /// Name, version, edition and runtime: `clavitor 0.1.0 (commercial, tokio)`.
 pub fn version<P: Plumbing>() -> String {
     let runtime = <P::Runtime as Runtime>::NAME;
-    format!(
-        "clavitor {} ({}, {runtime})",
-        env!("CARGO_PKG_VERSION"),
-        P::NAME
-    )
+    format!("clavitor {} ({}, {runtime})", env!("CARGO_PKG_VERSION"), P::NAME)
 }
 
 /// Tells why a server does not start or cannot go on.
@@ -77,10 +73,7 @@ pub fn alert(alert: &Alert) {
 }
 
 fn warn(loaded: &Loaded) {
-    loaded
-        .warnings
-        .iter()
-        .for_each(|warning| log::line(&format!("warning: {warning}")));
+    loaded.warnings.iter().for_each(|warning| log::line(&format!("warning: {warning}")));
 }
 
 /// Takes as many file descriptors as the system allows: a connection needs one.

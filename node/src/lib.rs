@@ -6,6 +6,7 @@
 //! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
 //! [`driver`] turns a machine's effects into calls, [`server`] composes them, [`settings`] and
 //! [`cli`] are what a person sees first, [`launch`] is what a runtime's `main` calls.
+#![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod entropy;
 

@@ -14,10 +14,7 @@ pub fn import(file: &Path, data: &DataSettings) -> Exit {
     let input = match File::open(file) {
         Ok(input) => input,
         Err(error) => {
-            log::line(&format!(
-                "error: {} cannot be read: {error}",
-                file.display()
-            ));
+            log::line(&format!("error: {} cannot be read: {error}", file.display()));
             return Exit::Unreached;
         }
     };
@@ -51,9 +48,7 @@ pub fn check(data: &DataSettings, restamp: bool) -> Exit {
     let result = opening(data).and_then(|opening| {
         if restamp {
             let changed = store::restamp(&opening, wall::unix_time)?;
-            log::line(&format!(
-                "{changed} timestamps from the future were set to now"
-            ));
+            log::line(&format!("{changed} timestamps from the future were set to now"));
         }
         store::verify(&opening, wall::unix_time)
     });
@@ -66,15 +61,10 @@ pub fn check(data: &DataSettings, restamp: bool) -> Exit {
 fn report(verified: &Verified) -> Exit {
     let (records, entries) = (verified.records, verified.entries);
     if verified.finding_count == 0 {
-        log::line(&format!(
-            "{records} records read, {entries} of them entries: no damage found"
-        ));
+        log::line(&format!("{records} records read, {entries} of them entries: no damage found"));
         return Exit::Done;
     }
-    verified
-        .findings
-        .iter()
-        .for_each(|finding| log::line(&format!("damage: {}", finding.what)));
+    verified.findings.iter().for_each(|finding| log::line(&format!("damage: {}", finding.what)));
     log::line(&format!(
         "{} findings, {records} records can be read. Keep a copy of the directory; then start with \
          an empty one and `clavitor import` the latest export, or let the peers refill it",
@@ -84,15 +74,6 @@ fn report(verified: &Verified) -> Exit {
 }
 
 fn opening(data: &DataSettings) -> Result<Opening<'_>, OpenError> {
-    let pop = data
-        .pop_id
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(OpenError::BadPop)?;
-    Ok(Opening {
-        dir: &data.data_dir,
-        bytes_max: data.data_bytes_max,
-        pop,
-    })
+    let pop = data.pop_id.as_deref().map(str::parse).transpose().map_err(OpenError::BadPop)?;
+    Ok(Opening { dir: &data.data_dir, bytes_max: data.data_bytes_max, pop })
 }

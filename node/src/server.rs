@@ -77,20 +77,12 @@ impl<P: Plumbing> Server<P> {
         let pop = settings.pop_id.as_deref().map(str::parse).transpose();
         let refuse = |error| StartError::Open(settings.data_dir.clone(), error);
         let pop = pop.map_err(|error| refuse(OpenError::BadPop(error)))?;
-        let opening = Opening {
-            dir: &settings.data_dir,
-            bytes_max: settings.data_bytes_max,
-            pop,
-        };
+        let opening = Opening { dir: &settings.data_dir, bytes_max: settings.data_bytes_max, pop };
         let store = Store::open(&opening, wall::unix_time, end_after_failure);
         let store = store.map_err(refuse)?;
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
-        let parts = Parts {
-            runtime: runtime.clone(),
-            settings,
-            store: store.clone(),
-        };
+        let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
         let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
         let observer = mailbox.clone();
         store.observe(move |notice| observer.committed(notice));
@@ -99,14 +91,7 @@ impl<P: Plumbing> Server<P> {
         let (end, ended) = async_channel::bounded(1);
         let driver = Driver::new(pop, plumbing, mailbox.clone(), runtime.clone());
         let budget = BodyBudget::default();
-        let server = Self {
-            api,
-            mailbox,
-            connections,
-            budget,
-            runtime: runtime.clone(),
-            ended,
-        };
+        let server = Self { api, mailbox, connections, budget, runtime: runtime.clone(), ended };
         let orders = server.clone();
         runtime.spawn(async move {
             driver.run(|effect| orders.perform(effect)).await;
@@ -117,11 +102,7 @@ impl<P: Plumbing> Server<P> {
 
     /// Tells the machine that the sockets are open.
     pub fn listening(&self) {
-        self.api
-            .plumbing
-            .started()
-            .into_iter()
-            .for_each(|fact| self.mailbox.push(fact));
+        self.api.plumbing.started().into_iter().for_each(|fact| self.mailbox.push(fact));
     }
 
     /// Serves a connection in a task of its own; drops it at once if there are too many.
@@ -133,11 +114,8 @@ impl<P: Plumbing> Server<P> {
         let Some(slot) = self.connections.admit() else {
             return;
         };
-        let (api, connections, budget) = (
-            self.api.clone(),
-            self.connections.clone(),
-            self.budget.clone(),
-        );
+        let (api, connections, budget) =
+            (self.api.clone(), self.connections.clone(), self.budget.clone());
         let timer = self.runtime.timer();
         self.runtime.spawn(async move {
             let answer = |request| api.clone().answer(face, request);

@@ -111,10 +111,7 @@ pub struct Loaded {
 impl Loaded {
     /// What `config check` prints: one line per setting, with its value and its source.
     pub fn report(&self) -> String {
-        self.origins
-            .iter()
-            .map(|origin| format!("{origin}\n"))
-            .collect()
+        self.origins.iter().map(|origin| format!("{origin}\n")).collect()
     }
 }
 
@@ -143,15 +140,11 @@ pub fn load(
     let given = given::gather(flags, environment, is_commercial, &mut problems);
     let mut assembly = Assembly::new(&given, is_commercial, problems);
     let settings = assembly.settings();
-    let Assembly {
-        problems, warnings, ..
-    } = assembly;
+    let Assembly { problems, warnings, .. } = assembly;
     match settings {
-        Some(settings) if problems.is_empty() => Ok(Loaded {
-            settings,
-            warnings,
-            origins: report::origins(&given, is_commercial),
-        }),
+        Some(settings) if problems.is_empty() => {
+            Ok(Loaded { settings, warnings, origins: report::origins(&given, is_commercial) })
+        }
         _ => Err(SettingsError { problems }),
     }
 }
@@ -169,8 +162,6 @@ pub fn load_data(
     let data = assembly.data();
     match data {
         Some(data) if assembly.problems.is_empty() => Ok(data),
-        _ => Err(SettingsError {
-            problems: assembly.problems,
-        }),
+        _ => Err(SettingsError { problems: assembly.problems }),
     }
 }

@@ -6,6 +6,8 @@
 mod error;
 mod export;
 mod file;
+mod inbox;
+mod job;
 mod keys;
 mod page;
 mod reader;
@@ -35,15 +37,17 @@ use crate::entropy;
 
 pub use error::{OpenError, Stop, StoreError, WriteError};
 pub use export::{ExportError, Exported, IMPORTED, Imported, export_to, import_from};
+pub use inbox::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
 pub use keys::{decode_key, encode_key};
 pub use page::{EntryPage, EntryRow, LoserPage, LoserRow};
-pub use reader::Reader;
+pub use reader::{ChangeRow, HeadRow, Reader};
 pub use tables::{Change, Origin, State, Stored, Table, Tables};
 pub use transaction::Transaction;
 pub use verify::{FINDINGS_MAX, Finding, Verified, restamp, verify};
-pub use writer::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
 
-use writer::{Job, Message, Typed, Writer};
+use inbox::Message;
+use job::{Job, Typed};
+use writer::Writer;
 
 /// The most writes that wait for the writer; one more is refused as busy.
 pub const QUEUE_MAX: usize = 4_096;
@@ -173,11 +177,7 @@ impl Store {
             }
         });
         let thread = thread.map_err(OpenError::Io)?;
-        *store
-            .inner
-            .writer
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(thread);
+        *store.inner.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(thread);
         Ok(store)
     }
 
@@ -241,12 +241,8 @@ impl Store {
         if self.inner.queue.send(Message::Close(reply)).is_ok() {
             let _ = closed.await;
         }
-        let writer = self
-            .inner
-            .writer
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .take();
+        let writer =
+            self.inner.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         if let Some(writer) = writer {
             let _ = writer.join();
         }
@@ -259,11 +255,7 @@ impl Store {
 
     /// The identity of the data directory.
     pub fn store_id(&self) -> StoreId {
-        *self
-            .inner
-            .store_id
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        *self.inner.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Whether this process made the data directory.
@@ -294,19 +286,13 @@ impl Store {
 
     /// How many writes were committed since the start, and in how many transactions.
     pub fn commits(&self) -> (u64, u64) {
-        (
-            self.inner.writes.load(Ordering::Relaxed),
-            self.inner.commits.load(Ordering::Relaxed),
-        )
+        (self.inner.writes.load(Ordering::Relaxed), self.inner.commits.load(Ordering::Relaxed))
     }
 
     /// How many bytes are in use, and how many client writes may use.
     pub fn usage(&self) -> Result<(u64, u64), StoreError> {
         let txn = self.inner.env.read_txn()?;
-        Ok((
-            self.inner.tables.bytes_used(&txn)?,
-            quota(self.inner.bytes_max),
-        ))
+        Ok((self.inner.tables.bytes_used(&txn)?, quota(self.inner.bytes_max)))
     }
 
     /// The data directory.
@@ -315,13 +301,10 @@ impl Store {
     }
 
     fn submit<E>(&self, job: Box<dyn Job>) -> Result<(), WriteError<E>> {
-        self.inner
-            .queue
-            .try_send(Message::Job(job))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => WriteError::Busy,
-                TrySendError::Disconnected(_) => WriteError::Stopped,
-            })
+        self.inner.queue.try_send(Message::Job(job)).map_err(|error| match error {
+            TrySendError::Full(_) => WriteError::Busy,
+            TrySendError::Disconnected(_) => WriteError::Stopped,
+        })
     }
 }
 
@@ -350,11 +333,7 @@ const fn quota(bytes_max: u64) -> u64 {
 
 fn lock_directory(dir: &Path) -> Result<File, OpenError> {
     fs::create_dir_all(dir).map_err(OpenError::Io)?;
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(dir.join("lock"));
+    let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
     let lock = lock.map_err(OpenError::Io)?;
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| OpenError::InUse)?;
@@ -372,10 +351,7 @@ fn open_environment(dir: &Path, bytes_max: u64) -> Result<Env<WithoutTls>, OpenE
     }
     let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options
-        .map_size(bytes)
-        .max_dbs(TABLES_MAX)
-        .max_readers(READERS_MAX);
+    options.map_size(bytes).max_dbs(TABLES_MAX).max_readers(READERS_MAX);
     // SAFETY: the lock file keeps every other process of ours out of the directory, the map is
     // never written through, and no flag weakens LMDB's own guarantees.
     unsafe { options.open(dir) }.map_err(OpenError::from)

@@ -6,11 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// The wall clock.
 pub fn unix_time() -> UnixTime {
     let (seconds, nanos) = read(ClockId::Realtime);
-    UnixTime(
-        seconds
-            .saturating_mul(1_000)
-            .saturating_add(nanos / 1_000_000),
-    )
+    UnixTime(seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000))
 }
 
 /// The monotonic clock that counts suspend, so that nothing outlives a sleeping machine.
@@ -39,9 +35,6 @@ mod tests {
     #[test]
     fn times_print_in_utc_with_milliseconds() {
         assert_eq!(rfc3339(UnixTime(0)), "1970-01-01T00:00:00.000Z");
-        assert_eq!(
-            rfc3339(UnixTime(1_700_000_000_123)),
-            "2023-11-14T22:13:20.123Z"
-        );
+        assert_eq!(rfc3339(UnixTime(1_700_000_000_123)), "2023-11-14T22:13:20.123Z");
     }
 }

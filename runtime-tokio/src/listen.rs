@@ -43,11 +43,7 @@ pub(crate) async fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> E
         log::line(&format!("metrics on http://{}", metrics.address));
         tokio::spawn(accept(metrics.listener, server.clone(), Face::Metrics));
     }
-    log::line(&format!(
-        "{} listening on http://{}",
-        launch::version::<P>(),
-        main.address
-    ));
+    log::line(&format!("{} listening on http://{}", launch::version::<P>(), main.address));
     tokio::spawn(accept(main.listener, server.clone(), Face::Full));
     server.listening();
     server.ended().await;

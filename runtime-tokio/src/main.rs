@@ -25,11 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-    {
+    match tokio::runtime::Builder::new_multi_thread().enable_io().enable_time().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(listen::serve::<P>(settings));
             // Whatever still hangs was waited for long enough.

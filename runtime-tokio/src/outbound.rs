@@ -44,10 +44,7 @@ impl Outbound {
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .body(Full::new(post.body.clone()))
             .map_err(|_| Unreachable)?;
-        let response = connection
-            .send_request(request)
-            .await
-            .map_err(|_| Unreachable)?;
+        let response = connection.send_request(request).await.map_err(|_| Unreachable)?;
         let status = response.status().as_u16();
         let body = read(response.into_body(), post.answer_bytes_max).await?;
         self.keep(&post.url, connection);
@@ -73,9 +70,7 @@ impl Outbound {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<Connection>>> {
-        self.idle
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -83,9 +78,8 @@ async fn connect(url: &str) -> Result<Connection, Unreachable> {
     let address = url.strip_prefix("http://").ok_or(Unreachable)?;
     let stream = TcpStream::connect(address).await.map_err(|_| Unreachable)?;
     let _ = stream.set_nodelay(true);
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| Unreachable)?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|_| Unreachable)?;
     tokio::spawn(async move {
         // It ends when the peer closes or the sender is dropped; whoever waits on it is told there.
         let _ = connection.await;

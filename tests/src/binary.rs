@@ -56,35 +56,22 @@ fn find(edition: Edition) -> PathBuf {
     let output = output.unwrap_or_else(|error| panic!("{} --version: {error}", path.display()));
     let text = String::from_utf8_lossy(&output.stdout);
     let expected = format!("({},", edition.name());
-    assert!(
-        text.contains(&expected),
-        "{} is not {}: {text}",
-        path.display(),
-        edition.name()
-    );
+    assert!(text.contains(&expected), "{} is not {}: {text}", path.display(), edition.name());
     path
 }
 
 fn build(edition: Edition) -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("a workspace");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let target = workspace.join("target").join(edition.name());
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command
-        .current_dir(workspace)
-        .args(["build", "--profile", "ci", "-p", "clavitor"]);
+    command.current_dir(workspace).args(["build", "--profile", "ci", "-p", "clavitor"]);
     if edition == Edition::Commercial {
         command.args(["--features", "commercial"]);
     }
     command.arg("--target-dir").arg(&target);
     let status = command.status().expect("cargo can be started");
-    assert!(
-        status.success(),
-        "building the {} edition failed",
-        edition.name()
-    );
+    assert!(status.success(), "building the {} edition failed", edition.name());
     target.join("ci").join("clavitor")
 }
 
@@ -103,10 +90,7 @@ pub fn run(edition: Edition, directory: &Path, arguments: &[&str]) -> Finished {
 /// Runs a prepared command to its end; panics if it is still there after ten seconds.
 pub fn run_with(command: &mut Command) -> Finished {
     let described = format!("{command:?}");
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.unwrap_or_else(|error| panic!("{described}: {error}"));
     let id = child.id();
     let waiter = std::thread::spawn(move || child.wait_with_output());
@@ -118,10 +102,7 @@ pub fn run_with(command: &mut Command) -> Finished {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let output = waiter
-        .join()
-        .expect("waiting does not panic")
-        .expect("the output can be read");
+    let output = waiter.join().expect("waiting does not panic").expect("the output can be read");
     Finished::from(output)
 }
 

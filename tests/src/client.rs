@@ -18,20 +18,14 @@ pub struct Answer {
 impl Answer {
     /// A header's value as text; empty if it is not there.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The `ETag`, quotes and all; panics if there is none.
     #[track_caller]
     pub fn etag(&self) -> String {
         let etag = self.header("etag");
-        assert!(
-            etag.starts_with('"') && etag.ends_with('"'),
-            "no quoted ETag: {self:?}"
-        );
+        assert!(etag.starts_with('"') && etag.ends_with('"'), "no quoted ETag: {self:?}");
         etag.to_owned()
     }
 
@@ -63,12 +57,7 @@ impl Answer {
     /// Demands a problem document with this status and code.
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
-        assert_eq!(
-            (self.status, self.code().as_str()),
-            (status, code),
-            "{}",
-            self.text()
-        );
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text());
         assert_eq!(self.header("content-type"), "application/problem+json");
         self
     }
@@ -96,11 +85,7 @@ impl Client {
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(20)))
             .build();
-        Self {
-            agent: config.new_agent(),
-            base: base.to_owned(),
-            token: token.map(str::to_owned),
-        }
+        Self { agent: config.new_agent(), base: base.to_owned(), token: token.map(str::to_owned) }
     }
 
     /// The same server with another access token.
@@ -116,9 +101,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Answer, String> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -126,21 +109,13 @@ impl Client {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let answer = match body {
-            Some(body) => self
-                .agent
-                .run(request.body(body).map_err(|error| error.to_string())?),
-            None => self
-                .agent
-                .run(request.body(()).map_err(|error| error.to_string())?),
+            Some(body) => self.agent.run(request.body(body).map_err(|error| error.to_string())?),
+            None => self.agent.run(request.body(()).map_err(|error| error.to_string())?),
         };
         let mut answer = answer.map_err(|error| format!("{method} {path}: {error}"))?;
         let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec();
         let body = body.map_err(|error| format!("{method} {path}: {error}"))?;
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body,
-        })
+        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 
     /// One request that must be answered.
@@ -152,8 +127,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Answer {
-        self.request(method, path, headers, body)
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.request(method, path, headers, body).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `GET` of any path.
@@ -166,12 +140,7 @@ impl Client {
     #[track_caller]
     pub fn post(&self, path: &str, document: &Value) -> Answer {
         let body = document.to_string();
-        self.send(
-            "POST",
-            path,
-            &[("content-type", "application/json")],
-            Some(body.as_bytes()),
-        )
+        self.send("POST", path, &[("content-type", "application/json")], Some(body.as_bytes()))
     }
 
     /// Writes an entry.
@@ -183,12 +152,7 @@ impl Client {
     /// Writes an entry and waits for a backup to have it.
     #[track_caller]
     pub fn put_acked(&self, vault: &str, entry: &str, blob: &[u8]) -> Answer {
-        self.send(
-            "PUT",
-            &format!("{}?ack=backup", entry_path(vault, entry)),
-            &[],
-            Some(blob),
-        )
+        self.send("PUT", &format!("{}?ack=backup", entry_path(vault, entry)), &[], Some(blob))
     }
 
     /// Reads an entry.
@@ -199,9 +163,7 @@ impl Client {
 
     /// An entry's blob, or `None` where it is not known or the server is not there.
     pub fn blob(&self, vault: &str, entry: &str) -> Option<Vec<u8>> {
-        let answer = self
-            .request("GET", &entry_path(vault, entry), &[], None)
-            .ok()?;
+        let answer = self.request("GET", &entry_path(vault, entry), &[], None).ok()?;
         (answer.status == 200).then_some(answer.body)
     }
 
@@ -219,13 +181,7 @@ impl Client {
         loop {
             let path = format!("/v1/vaults/{vault}/entries?limit=1000{after}");
             let page = self.fetch(&path).expect(200).json();
-            all.extend(
-                page["entries"]
-                    .as_array()
-                    .expect("a list of entries")
-                    .iter()
-                    .cloned(),
-            );
+            all.extend(page["entries"].as_array().expect("a list of entries").iter().cloned());
             match page["next"].as_str() {
                 Some(next) => after = format!("&after={}", encode(next)),
                 None => return all,
@@ -236,14 +192,8 @@ impl Client {
     /// The conflict journal of a vault, first page.
     #[track_caller]
     pub fn conflicts(&self, vault: &str) -> Vec<Value> {
-        let page = self
-            .fetch(&format!("/v1/vaults/{vault}/conflicts"))
-            .expect(200)
-            .json();
-        page["conflicts"]
-            .as_array()
-            .expect("a list of conflicts")
-            .clone()
+        let page = self.fetch(&format!("/v1/vaults/{vault}/conflicts")).expect(200).json();
+        page["conflicts"].as_array().expect("a list of conflicts").clone()
     }
 
     /// `/v1/node`.

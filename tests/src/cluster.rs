@@ -46,8 +46,7 @@ impl ClusterBuilder {
 
     /// Adds arguments for every POP.
     pub fn arguments(mut self, more: &[&str]) -> Self {
-        self.arguments
-            .extend(more.iter().map(|&word| word.to_owned()));
+        self.arguments.extend(more.iter().map(|&word| word.to_owned()));
         self
     }
 
@@ -56,10 +55,8 @@ impl ClusterBuilder {
         let scratch = Scratch::new("cluster");
         let secret = scratch.file("secret", &self.secret);
         let addresses: Vec<SocketAddr> = (0..self.count).map(|_| ports::free_address()).collect();
-        let proxies: Vec<Option<Proxy>> = addresses
-            .iter()
-            .map(|&to| self.is_proxied.then(|| Proxy::start(to)))
-            .collect();
+        let proxies: Vec<Option<Proxy>> =
+            addresses.iter().map(|&to| self.is_proxied.then(|| Proxy::start(to))).collect();
         let direct = addresses.iter().map(|address| format!("http://{address}"));
         let urls: Vec<String> = direct
             .zip(&proxies)
@@ -77,17 +74,9 @@ impl ClusterBuilder {
                 builder = builder.arguments(["--replication-backup", url]);
             }
             let server = builder.prepare();
-            Pop {
-                id: POP_IDS[index],
-                url: urls[index].clone(),
-                server,
-                proxy,
-            }
+            Pop { id: POP_IDS[index], url: urls[index].clone(), server, proxy }
         });
-        Cluster {
-            pops: pops.collect(),
-            scratch,
-        }
+        Cluster { pops: pops.collect(), scratch }
     }
 
     /// Starts all POPs, the first one last so that it finds the others, and waits until
@@ -117,9 +106,7 @@ pub struct Pop {
 impl Pop {
     /// The network in front of it; panics in a cluster without proxies.
     pub fn proxy(&self) -> &Proxy {
-        self.proxy
-            .as_ref()
-            .expect("the cluster was built with proxies")
+        self.proxy.as_ref().expect("the cluster was built with proxies")
     }
 
     /// A client with this POP's own admin access token.
@@ -166,9 +153,7 @@ impl Cluster {
             wait::eventually(&format!("{} owes nothing", pop.id), SETTLE_MAX, || {
                 let peers = client.peers();
                 peers.len() + 1 == self.pops.len()
-                    && peers
-                        .iter()
-                        .all(|peer| peer["dirty"] == 0 && peer["state"] == "idle")
+                    && peers.iter().all(|peer| peer["dirty"] == 0 && peer["state"] == "idle")
             });
         }
     }

@@ -48,15 +48,9 @@ impl fmt::Display for Summary {
         writeln!(f, "writes acknowledged     {}", self.acknowledged)?;
         writeln!(f, "  with a backup's ack   {}", self.acknowledged_by_backup)?;
         writeln!(f, "writes unanswered       {}", self.unanswered)?;
-        writeln!(
-            f,
-            "slowest catch-up        {} ms",
-            self.drain_max.as_millis()
-        )?;
+        writeln!(f, "slowest catch-up        {} ms", self.drain_max.as_millis())?;
         write!(f, "acknowledged, missing   {}", self.missing.len())?;
-        self.missing
-            .iter()
-            .try_for_each(|line| write!(f, "\n  {line}"))
+        self.missing.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
@@ -81,14 +75,7 @@ pub fn run_rounds(rounds: u32, seed: u64, mut progress: impl FnMut(&Summary)) ->
     while summary.rounds < rounds && summary.missing.is_empty() {
         let victim = *random.pick(&[0, 1]);
         let moment = Duration::from_millis(20 + random.below(600));
-        keys = run_round(
-            &mut cluster,
-            victim,
-            moment,
-            keys,
-            &mut random,
-            &mut summary,
-        );
+        keys = run_round(&mut cluster, victim, moment, keys, &mut random, &mut summary);
         summary.rounds += 1;
         summary.primary_kills += u32::from(victim == 0);
         progress(&summary);
@@ -124,10 +111,8 @@ fn run_round(
     is_over.store(true, Ordering::SeqCst);
     // Before the writers are waited for: one may be waiting for the backup.
     cluster.pops[victim].server.start_again();
-    let written: Vec<Written> = writers
-        .into_iter()
-        .map(|writer| writer.join().expect("a writer does not panic"))
-        .collect();
+    let written: Vec<Written> =
+        writers.into_iter().map(|writer| writer.join().expect("a writer does not panic")).collect();
     for part in &written {
         summary.acknowledged += part.acknowledged;
         summary.acknowledged_by_backup += part.confirmed;
@@ -152,12 +137,7 @@ fn write_until(
     keys: Keys,
     mut random: Random,
 ) -> Written {
-    let mut written = Written {
-        keys,
-        acknowledged: 0,
-        confirmed: 0,
-        unanswered: 0,
-    };
+    let mut written = Written { keys, acknowledged: 0, confirmed: 0, unanswered: 0 };
     while !is_over.load(Ordering::SeqCst) {
         let name = format!("w{number}-k{}", random.below(KEYS_PER_WRITER));
         // A write that waits for the backup holds its writer up when the backup is killed.
@@ -204,40 +184,28 @@ fn verify(cluster: &Cluster, keys: &[Keys], summary: &mut Summary) {
     let all = || keys.iter().flatten();
     // What a backup confirmed is there from its first answer on, not after a catch-up.
     for (name, key) in all().filter(|(_, key)| key.confirmed > 0) {
-        let found = backup
-            .blob(VAULT, name)
-            .and_then(|blob| version_of(name, &blob));
+        let found = backup.blob(VAULT, name).and_then(|blob| version_of(name, &blob));
         if found.is_none_or(|found| found < key.confirmed) {
             let wanted = key.confirmed;
-            summary
-                .missing
-                .push(format!("{name}: backup confirmed {wanted}, has {found:?}"));
+            summary.missing.push(format!("{name}: backup confirmed {wanted}, has {found:?}"));
         }
     }
-    wait::eventually(
-        "the primary owes nothing after the restart",
-        DRAIN_MAX,
-        || primary.dirty() == Some(0),
-    );
+    wait::eventually("the primary owes nothing after the restart", DRAIN_MAX, || {
+        primary.dirty() == Some(0)
+    });
     summary.drain_max = summary.drain_max.max(started.elapsed());
     for (name, key) in all() {
         let on_primary = primary.blob(VAULT, name);
         let on_backup = backup.blob(VAULT, name);
-        let version = on_primary
-            .as_deref()
-            .and_then(|blob| version_of(name, blob));
+        let version = on_primary.as_deref().and_then(|blob| version_of(name, blob));
         let is_kept = version.unwrap_or(0) >= key.acknowledged && version.unwrap_or(0) <= key.sent;
         if !is_kept {
             let wanted = key.acknowledged;
-            summary.missing.push(format!(
-                "{name}: acknowledged {wanted}, primary has {version:?}"
-            ));
+            summary.missing.push(format!("{name}: acknowledged {wanted}, primary has {version:?}"));
         }
         if on_primary != on_backup {
             let theirs = on_backup.as_deref().and_then(|blob| version_of(name, blob));
-            summary
-                .missing
-                .push(format!("{name}: primary {version:?}, backup {theirs:?}"));
+            summary.missing.push(format!("{name}: primary {version:?}, backup {theirs:?}"));
         }
     }
 }

@@ -23,11 +23,7 @@ pub fn parse(text: &str) -> Vec<Sample> {
 /// The sum of all samples that carry `code="<code>"`, whatever their name.
 pub fn counted_under_code(text: &str, code: &str) -> f64 {
     let label = format!("code=\"{code}\"");
-    parse(text)
-        .iter()
-        .filter(|sample| sample.labels.contains(&label))
-        .map(|s| s.value)
-        .sum()
+    parse(text).iter().filter(|sample| sample.labels.contains(&label)).map(|s| s.value).sum()
 }
 
 fn sample(line: &str) -> Sample {
@@ -39,10 +35,7 @@ fn sample(line: &str) -> Sample {
         Some((name, rest)) => (name, rest.trim_end_matches('}')),
         None => (series, ""),
     };
-    let value = value
-        .split_whitespace()
-        .next()
-        .and_then(|number| number.parse().ok());
+    let value = value.split_whitespace().next().and_then(|number| number.parse().ok());
     Sample {
         name: name.to_owned(),
         labels: labels.to_owned(),
@@ -59,14 +52,7 @@ mod tests {
         let text =
             "# HELP a b\na 1\nb{code=\"X\",c=\"d e\"} 2\nb{code=\"X\"} 3 99\nb{code=\"Y\"} 4\n";
         assert_eq!(parse(text).len(), 4);
-        assert_eq!(
-            parse(text)[0],
-            Sample {
-                name: "a".into(),
-                labels: String::new(),
-                value: 1.0
-            }
-        );
+        assert_eq!(parse(text)[0], Sample { name: "a".into(), labels: String::new(), value: 1.0 });
         assert!((counted_under_code(text, "X") - 5.0).abs() < f64::EPSILON);
     }
 }

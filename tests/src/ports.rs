@@ -25,7 +25,5 @@ pub fn listener() -> TcpListener {
 
 /// A loopback address that was free a moment ago.
 pub fn free_address() -> SocketAddr {
-    listener()
-        .local_addr()
-        .expect("a bound listener has an address")
+    listener().local_addr().expect("a bound listener has an address")
 }

@@ -73,9 +73,7 @@ impl Exchange {
 
     /// Whether it is a frame or a hello.
     pub fn is_frame(&self) -> bool {
-        self.request
-            .start
-            .starts_with(&format!("POST {FRAMES_PATH} "))
+        self.request.start.starts_with(&format!("POST {FRAMES_PATH} "))
     }
 }
 
@@ -100,9 +98,7 @@ impl Proxy {
     /// A proxy in front of `upstream`, on a port of its own.
     pub fn start(upstream: SocketAddr) -> Self {
         let listener = ports::listener();
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared {
             upstream,
             stopping: AtomicBool::new(false),
@@ -114,11 +110,7 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || accept(&listener, &shared))
         };
-        Self {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        }
+        Self { address, shared, acceptor: Some(acceptor) }
     }
 
     /// The URL that POPs are told.
@@ -142,10 +134,7 @@ impl Proxy {
 
     /// The frames with records that passed so far.
     pub fn record_frames(&self) -> Vec<Exchange> {
-        self.exchanges()
-            .into_iter()
-            .filter(Exchange::carries_records)
-            .collect()
+        self.exchanges().into_iter().filter(Exchange::carries_records).collect()
     }
 
     /// Forgets what passed.
@@ -196,11 +185,7 @@ impl Shared {
 
     fn record(&self, request: &Message) -> Instant {
         let at = Instant::now();
-        lock(&self.log).push(Exchange {
-            at,
-            request: request.clone(),
-            answer: None,
-        });
+        lock(&self.log).push(Exchange { at, request: request.clone(), answer: None });
         at
     }
 
@@ -223,10 +208,7 @@ impl Shared {
             Fault::LoseAnswer => self.forward(request, at).map(|_| None),
             Fault::Answer(status) => {
                 let start = format!("HTTP/1.1 {status} Because");
-                Ok(Some(Message {
-                    start,
-                    ..Message::default()
-                }))
+                Ok(Some(Message { start, ..Message::default() }))
             }
             Fault::Alter(alter) => {
                 let mut answer = self.forward(request, at)?;
@@ -287,9 +269,7 @@ mod tests {
     /// Answers every request with its own body, in chunks.
     fn echo() -> SocketAddr {
         let listener = ports::listener();
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
@@ -299,9 +279,7 @@ mod tests {
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
                 let body = String::from_utf8(request.body).expect("the tests send text");
                 let chunks = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-                stream
-                    .write_all(chunks.as_bytes())
-                    .expect("the proxy reads");
+                stream.write_all(chunks.as_bytes()).expect("the proxy reads");
             }
         });
         address
@@ -313,15 +291,9 @@ mod tests {
     #[test]
     fn requests_are_forwarded_and_remembered() {
         let proxy = Proxy::start(echo());
-        assert_eq!(
-            exchange(proxy.address, REQUEST).expect("an answer").text(),
-            "hello"
-        );
+        assert_eq!(exchange(proxy.address, REQUEST).expect("an answer").text(), "hello");
         let passed = proxy.exchanges();
-        assert_eq!(
-            (passed.len(), passed[0].request.text().as_str()),
-            (1, "hello")
-        );
+        assert_eq!((passed.len(), passed[0].request.text().as_str()), (1, "hello"));
         assert!(passed[0].is_frame() && !passed[0].carries_records());
         assert_eq!(passed[0].answer.as_ref().map(Message::status), Some(200));
     }
@@ -340,25 +312,14 @@ mod tests {
         assert!(exchange(proxy.address, REQUEST).is_none());
         assert!(proxy.exchanges()[1].answer.is_some());
         proxy.set(Fault::Answer(503));
-        assert_eq!(
-            exchange(proxy.address, REQUEST)
-                .expect("an answer")
-                .status(),
-            503
-        );
+        assert_eq!(exchange(proxy.address, REQUEST).expect("an answer").status(), 503);
         proxy.set(Fault::Alter(Arc::new(|request, answer| {
             answer.body = [request.body.as_slice(), b"!"].concat();
         })));
-        assert_eq!(
-            exchange(proxy.address, REQUEST).expect("an answer").text(),
-            "hello!"
-        );
+        assert_eq!(exchange(proxy.address, REQUEST).expect("an answer").text(), "hello!");
         proxy.set(Fault::Delay(brief));
         let started = Instant::now();
-        assert_eq!(
-            exchange(proxy.address, REQUEST).expect("an answer").text(),
-            "hello"
-        );
+        assert_eq!(exchange(proxy.address, REQUEST).expect("an answer").text(), "hello");
         assert!(started.elapsed() >= brief);
     }
 }

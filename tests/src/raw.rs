@@ -40,20 +40,13 @@ impl Message {
 
     /// The first value of a header, its name compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// An answer's status; 0 if the line is malformed.
     pub fn status(&self) -> u16 {
-        self.start
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or_default()
+        self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
     }
 
     /// The stable code of a problem document; empty if the body is none.
@@ -99,20 +92,14 @@ impl Message {
                 return Ok(Some(message));
             } else {
                 let (name, value) = text.split_once(':').unwrap_or((&text, ""));
-                message
-                    .headers
-                    .push((name.to_owned(), value.trim().to_owned()));
+                message.headers.push((name.to_owned(), value.trim().to_owned()));
             }
         }
     }
 
     fn read_body(&mut self, reader: &mut impl BufRead, is_answer: bool) -> io::Result<()> {
-        let chunked = self
-            .header("transfer-encoding")
-            .is_some_and(|value| value == "chunked");
-        let length = self
-            .header("content-length")
-            .and_then(|value| value.parse().ok());
+        let chunked = self.header("transfer-encoding").is_some_and(|value| value == "chunked");
+        let length = self.header("content-length").and_then(|value| value.parse().ok());
         if chunked {
             return self.read_chunks(reader);
         }
@@ -154,28 +141,18 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Option<Message> {
 /// Like [`exchange`], with another patience.
 pub fn exchange_within(address: SocketAddr, bytes: &[u8], patience: Duration) -> Option<Message> {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream
-        .set_read_timeout(Some(patience))
-        .expect("a time-out above zero");
-    stream
-        .set_write_timeout(Some(patience))
-        .expect("a time-out above zero");
+    stream.set_read_timeout(Some(patience)).expect("a time-out above zero");
+    stream.set_write_timeout(Some(patience)).expect("a time-out above zero");
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
-    Message::read_answer(&mut BufReader::new(stream))
-        .ok()
-        .flatten()
+    Message::read_answer(&mut BufReader::new(stream)).ok().flatten()
 }
 
 /// Sends `bytes`, then closes the sending half, and reads one answer.
 pub fn exchange_half_closed(address: SocketAddr, bytes: &[u8]) -> Option<Message> {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream
-        .set_read_timeout(Some(ANSWER_MAX))
-        .expect("a time-out above zero");
+    stream.set_read_timeout(Some(ANSWER_MAX)).expect("a time-out above zero");
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
-    Message::read_answer(&mut BufReader::new(stream))
-        .ok()
-        .flatten()
+    Message::read_answer(&mut BufReader::new(stream)).ok().flatten()
 }

@@ -70,17 +70,8 @@ impl ServerBuilder {
     /// A server that is not running yet.
     pub fn prepare(self) -> Server {
         let scratch = Scratch::new("server");
-        let data = self
-            .data
-            .clone()
-            .unwrap_or_else(|| scratch.path().join("data"));
-        Server {
-            builder: self,
-            scratch,
-            data,
-            child: None,
-            lines: Lines::default(),
-        }
+        let data = self.data.clone().unwrap_or_else(|| scratch.path().join("data"));
+        Server { builder: self, scratch, data, child: None, lines: Lines::default() }
     }
 }
 
@@ -122,9 +113,7 @@ impl Server {
 
     /// Adds arguments for the next start.
     pub fn add_arguments<T: Into<OsString>>(&mut self, more: impl IntoIterator<Item = T>) {
-        self.builder
-            .arguments
-            .extend(more.into_iter().map(Into::into));
+        self.builder.arguments.extend(more.into_iter().map(Into::into));
     }
 
     /// Sets a variable for the next start.
@@ -142,9 +131,7 @@ impl Server {
     pub fn admin_token(&self) -> String {
         let path = self.data.join("admin.token");
         let text = std::fs::read_to_string(&path);
-        text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-            .trim()
-            .to_owned()
+        text.unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
     }
 
     /// A client with the first admin access token.
@@ -159,8 +146,7 @@ impl Server {
 
     /// Starts it once more with the same arguments, data and port, and waits until it listens.
     pub fn start_again(&mut self) {
-        self.try_start()
-            .unwrap_or_else(|problem| panic!("{problem}\n{}", self.log()));
+        self.try_start().unwrap_or_else(|problem| panic!("{problem}\n{}", self.log()));
     }
 
     /// Like `start_again`, but a server that ends instead of listening is an answer.
@@ -168,24 +154,13 @@ impl Server {
         assert!(self.child.is_none(), "the server is running already");
         let mut command = command(self.builder.edition);
         command.current_dir(self.scratch.path()).arg("serve");
-        command
-            .arg("--listen")
-            .arg(self.builder.address.to_string());
-        command
-            .arg("--data-dir")
-            .arg(&self.data)
-            .args(&self.builder.arguments);
-        command.envs(
-            self.builder
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        );
+        command.arg("--listen").arg(self.builder.address.to_string());
+        command.arg("--data-dir").arg(&self.data).args(&self.builder.arguments);
+        command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| format!("the server cannot be started: {error}"))?;
         let already = self.lines.count();
-        self.lines
-            .collect(child.stderr.take().expect("stderr is piped"));
+        self.lines.collect(child.stderr.take().expect("stderr is piped"));
         self.child = Some(child);
         self.await_listening(already)
     }
@@ -193,12 +168,7 @@ impl Server {
     fn await_listening(&mut self, already: usize) -> Result<(), String> {
         let expected = format!("listening on http://{}", self.builder.address);
         let started = Instant::now();
-        while !self
-            .lines
-            .since(already)
-            .iter()
-            .any(|line| line.contains(&expected))
-        {
+        while !self.lines.since(already).iter().any(|line| line.contains(&expected)) {
             if let Some(status) = self.ended() {
                 // The thread that reads stderr may be a moment behind.
                 std::thread::sleep(Duration::from_millis(100));
@@ -214,11 +184,7 @@ impl Server {
 
     /// How the process ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        let status = self
-            .child
-            .as_mut()?
-            .try_wait()
-            .expect("a child can be waited for")?;
+        let status = self.child.as_mut()?.try_wait().expect("a child can be waited for")?;
         self.child = None;
         Some(status)
     }
@@ -260,11 +226,7 @@ impl Server {
 
     /// The lines of stderr that contain `needle`.
     pub fn lines_with(&self, needle: &str) -> Vec<String> {
-        self.lines
-            .since(0)
-            .into_iter()
-            .filter(|line| line.contains(needle))
-            .collect()
+        self.lines.since(0).into_iter().filter(|line| line.contains(needle)).collect()
     }
 }
 
@@ -289,10 +251,7 @@ impl Lines {
             let mut line = Vec::new();
             while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                lines
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(text);
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(text);
                 line.clear();
             }
         });

@@ -9,10 +9,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub fn eventually(what: &str, timeout: Duration, mut probe: impl FnMut() -> bool) {
     let started = Instant::now();
     while !probe() {
-        assert!(
-            started.elapsed() < timeout,
-            "not within {timeout:?}: {what}"
-        );
+        assert!(started.elapsed() < timeout, "not within {timeout:?}: {what}");
         std::thread::sleep(PAUSE);
     }
 }
@@ -22,11 +19,7 @@ pub fn eventually(what: &str, timeout: Duration, mut probe: impl FnMut() -> bool
 pub fn throughout(what: &str, duration: Duration, mut probe: impl FnMut() -> bool) {
     let started = Instant::now();
     while started.elapsed() < duration {
-        assert!(
-            probe(),
-            "no longer so after {:?}: {what}",
-            started.elapsed()
-        );
+        assert!(probe(), "no longer so after {:?}: {what}", started.elapsed());
         std::thread::sleep(PAUSE);
     }
 }

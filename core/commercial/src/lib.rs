@@ -7,6 +7,7 @@
 //! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`pop`] composes them all.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 extern crate alloc;
 

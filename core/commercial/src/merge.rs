@@ -70,9 +70,8 @@ pub fn merge_entry(held: Option<&Record>, lost: &[Hlc], incoming: &Record) -> Me
 /// that won the tie, and in the journal only where the other was never heard of.
 pub fn merge_loser(held: Option<&Record>, entry: Option<&Context>, incoming: &Record) -> Merged {
     let is_settled = entry.is_some_and(|context| context.covers(incoming.head.hlc));
-    let is_new = held.is_none_or(|held| {
-        held != incoming && outranks(&version_of(held), &version_of(incoming))
-    });
+    let is_new = held
+        .is_none_or(|held| held != incoming && outranks(&version_of(held), &version_of(incoming)));
     if is_new && !is_settled { Merged::hold(incoming) } else { Merged::default() }
 }
 

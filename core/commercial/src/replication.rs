@@ -49,7 +49,7 @@ pub const SETBACKS_MAX: u32 = 1_024;
 /// answered out of order, or not owed. Data flows only after a hello of this process was acked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replication {
-    peer: u8,
+    url: String,
     window: Window,
     identity: Option<(PopId, StoreId)>,
     last: Seq,
@@ -87,7 +87,7 @@ impl Replication {
     /// The machine for the peer with this index; `last` is the newest sequence number at start-up.
     pub fn new(peer: u8, window: Window, known: Known, last: Seq) -> Self {
         Self {
-            peer,
+            url: known.url,
             window,
             identity: known.identity,
             last,

@@ -18,11 +18,7 @@ struct Sample {
 
 fn sample() -> Sample {
     Sample {
-        hlc: Hlc {
-            ms: 0x0102,
-            counter: 3,
-            pop: "a-1".parse().unwrap(),
-        },
+        hlc: Hlc { ms: 0x0102, counter: 3, pop: "a-1".parse().unwrap() },
         name: "né".to_string(),
         block: Block(vec![9, 8]),
         flag: Some(true),
@@ -58,11 +54,7 @@ fn trailing_bytes_and_foreign_versions_are_refused() {
 fn every_truncation_is_refused() {
     let bytes = encode(&sample());
     for len in 1..bytes.len() {
-        assert_eq!(
-            decode::<Sample>(&bytes[..len]),
-            Err(CodecError::Malformed),
-            "{len}"
-        );
+        assert_eq!(decode::<Sample>(&bytes[..len]), Err(CodecError::Malformed), "{len}");
     }
 }
 
@@ -79,15 +71,9 @@ fn unsorted_and_repeated_map_keys_are_refused() {
     let sorted: BTreeMap<u8, u8> = [(1, 0), (2, 0)].into();
     let mut bytes = encode(&sorted);
     bytes[9] = 2;
-    assert_eq!(
-        decode::<BTreeMap<u8, u8>>(&bytes),
-        Err(CodecError::Malformed)
-    );
+    assert_eq!(decode::<BTreeMap<u8, u8>>(&bytes), Err(CodecError::Malformed));
     bytes[11] = 1;
-    assert_eq!(
-        decode::<BTreeMap<u8, u8>>(&bytes),
-        Err(CodecError::Malformed)
-    );
+    assert_eq!(decode::<BTreeMap<u8, u8>>(&bytes), Err(CodecError::Malformed));
 }
 
 proptest! {

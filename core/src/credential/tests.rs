@@ -7,10 +7,7 @@ fn vault(name: &str) -> VaultName {
 }
 
 fn presented() -> Presented {
-    Presented {
-        id: TokenId([7; 12]),
-        secret: [9; 32],
-    }
+    Presented { id: TokenId([7; 12]), secret: [9; 32] }
 }
 
 fn token(scope: Scope, of: Option<&str>) -> AccessToken {
@@ -39,15 +36,7 @@ fn malformed_tokens_are_refused() {
     let good = presented().reveal();
     let upper = good.to_uppercase();
     let long = alloc::format!("{good}0");
-    for bad in [
-        "",
-        "cvt_",
-        "cvt__",
-        &good[1..],
-        &good[..good.len() - 1],
-        &upper,
-        &long,
-    ] {
+    for bad in ["", "cvt_", "cvt__", &good[1..], &good[..good.len() - 1], &upper, &long] {
         assert!(bad.parse::<Presented>().is_err(), "{bad}");
     }
 }
@@ -69,10 +58,6 @@ fn scopes_include_the_smaller_ones_and_a_vault_confines() {
 fn a_token_ends_by_time_and_by_revocation() {
     let mut token = token(Scope::Read, None);
     assert!(token.is_active(UnixTime(99)) && !token.is_active(UnixTime(100)));
-    token.revoked = Some(Hlc {
-        ms: 1,
-        counter: 0,
-        pop: "a".parse().unwrap(),
-    });
+    token.revoked = Some(Hlc { ms: 1, counter: 0, pop: "a".parse().unwrap() });
     assert!(!token.is_active(UnixTime(1)));
 }

@@ -45,11 +45,7 @@ impl Context {
         // What one side covers was replaced, even if the other side knows it as lost.
         let lost = self.lost.iter().chain(&other.lost).copied();
         let lost = lost.filter(|version| !self.covers(*version) && !other.covers(*version));
-        Context {
-            up_to,
-            lost: lost.collect(),
-        }
-        .bounded()
+        Context { up_to, lost: lost.collect() }.bounded()
     }
 
     /// This set and `version`, but never one of `lost`, whatever its timestamp.
@@ -57,21 +53,14 @@ impl Context {
     pub fn superseding(&self, version: Hlc, lost: &[Hlc]) -> Context {
         let mut next = self.clone();
         raise(&mut next.up_to, version);
-        next.lost
-            .extend(lost.iter().filter(|hlc| !self.covers(**hlc)));
+        next.lost.extend(lost.iter().filter(|hlc| !self.covers(**hlc)));
         next.bounded()
     }
 
     /// Whether a peer's context keeps the invariant and stays below the version it belongs to.
     pub(super) fn is_valid(&self, of: Hlc) -> bool {
-        let sorted = self
-            .up_to
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.pop < b.pop));
-        let lost_sorted = self
-            .lost
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a < b));
+        let sorted = self.up_to.windows(2).all(|pair| matches!(pair, [a, b] if a.pop < b.pop));
+        let lost_sorted = self.lost.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
         self.up_to.len() <= POPS_MAX
             && self.lost.len() <= LOST_MAX
             && sorted
@@ -81,9 +70,7 @@ impl Context {
 
     fn reaches(&self, version: Hlc) -> bool {
         let at = self.up_to.binary_search_by(|hlc| hlc.pop.cmp(&version.pop));
-        at.ok()
-            .and_then(|at| self.up_to.get(at))
-            .is_some_and(|highest| version <= *highest)
+        at.ok().and_then(|at| self.up_to.get(at)).is_some_and(|highest| version <= *highest)
     }
 
     fn bounded(mut self) -> Context {
@@ -102,11 +89,7 @@ impl Context {
 
 fn raise(up_to: &mut Vec<Hlc>, version: Hlc) {
     match up_to.binary_search_by(|hlc| hlc.pop.cmp(&version.pop)) {
-        Ok(at) => up_to
-            .iter_mut()
-            .skip(at)
-            .take(1)
-            .for_each(|hlc| *hlc = version.max(*hlc)),
+        Ok(at) => up_to.iter_mut().skip(at).take(1).for_each(|hlc| *hlc = version.max(*hlc)),
         Err(at) => up_to.insert(at, version),
     }
 }
@@ -118,11 +101,7 @@ mod tests {
     use super::*;
 
     fn hlc(ms: u64, pop: &str) -> Hlc {
-        Hlc {
-            ms,
-            counter: 0,
-            pop: pop.parse().unwrap(),
-        }
+        Hlc { ms, counter: 0, pop: pop.parse().unwrap() }
     }
 
     #[test]

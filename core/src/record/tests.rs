@@ -4,11 +4,7 @@ use alloc::vec;
 use super::*;
 
 fn hlc(ms: u64) -> Hlc {
-    Hlc {
-        ms,
-        counter: 0,
-        pop: "a".parse().unwrap(),
-    }
+    Hlc { ms, counter: 0, pop: "a".parse().unwrap() }
 }
 
 fn entry(deleted: bool) -> Item {
@@ -20,14 +16,7 @@ fn entry(deleted: bool) -> Item {
 }
 
 fn record(item: Item, blob: Vec<u8>) -> Record {
-    Record {
-        head: Head {
-            hlc: hlc(5),
-            context: Context::default(),
-            item,
-        },
-        blob,
-    }
+    Record { head: Head { hlc: hlc(5), context: Context::default(), item }, blob }
 }
 
 #[test]
@@ -56,46 +45,22 @@ fn a_full_context_fits_the_head() {
     let mut context = Context::default();
     for at in 0..POPS_MAX {
         let pop = alloc::format!("{at:031}").parse().unwrap();
-        let lost: Vec<Hlc> = (0..64)
-            .map(|ms| Hlc {
-                ms,
-                counter: 0,
-                pop,
-            })
-            .collect();
-        context = context.superseding(
-            Hlc {
-                ms: 100,
-                counter: 0,
-                pop,
-            },
-            &lost,
-        );
+        let lost: Vec<Hlc> = (0..64).map(|ms| Hlc { ms, counter: 0, pop }).collect();
+        context = context.superseding(Hlc { ms: 100, counter: 0, pop }, &lost);
     }
     let item = Item::Entry {
         vault: VaultName::try_from("v".repeat(64)).unwrap(),
         entry: EntryName::try_from("e".repeat(256)).unwrap(),
         deleted: false,
     };
-    let head = Head {
-        hlc: hlc(200),
-        context,
-        item,
-    };
-    let bytes = Record {
-        head,
-        blob: vec![0; BLOB_BYTES_MAX],
-    }
-    .encode();
+    let head = Head { hlc: hlc(200), context, item };
+    let bytes = Record { head, blob: vec![0; BLOB_BYTES_MAX] }.encode();
     assert!(Record::decode(&bytes).is_ok());
 }
 
 #[test]
 fn a_successor_covers_what_it_replaces_but_not_the_losers() {
-    let lost = Hlc {
-        pop: "b".parse().unwrap(),
-        ..hlc(1)
-    };
+    let lost = Hlc { pop: "b".parse().unwrap(), ..hlc(1) };
     let first = successor(None, &[], hlc(3), entry(false));
     let second = successor(Some(&first), &[lost], hlc(4), entry(true));
     assert!(second.context.covers(hlc(3)));
@@ -105,13 +70,8 @@ fn a_successor_covers_what_it_replaces_but_not_the_losers() {
 #[test]
 fn loser_ids_are_read_back_and_garbage_is_not() {
     let name = EntryName::try_from("né.1".to_string()).unwrap();
-    assert_eq!(
-        parse_loser_id(&loser_id(&name, hlc(5))),
-        Some((name, hlc(5)))
-    );
-    for bad in [
-        "", "5-0-a", "5-0-a.", "5-0-a.c", "5-0-a.zz", "5-0-a.00", "x.61",
-    ] {
+    assert_eq!(parse_loser_id(&loser_id(&name, hlc(5))), Some((name, hlc(5))));
+    for bad in ["", "5-0-a", "5-0-a.", "5-0-a.c", "5-0-a.zz", "5-0-a.00", "x.61"] {
         assert_eq!(parse_loser_id(bad), None, "{bad}");
     }
 }

@@ -24,21 +24,14 @@ fn an_idle_server_leaves_at_once() {
     assert_eq!(machine, Shutdown::Done);
     assert_eq!(
         effects,
-        vec![
-            (10, Effect::StopAccepting),
-            (12, Effect::CloseStore),
-            (13, Effect::Exit)
-        ]
+        vec![(10, Effect::StopAccepting), (12, Effect::CloseStore), (13, Effect::Exit)]
     );
 }
 
 #[test]
 fn hanging_requests_peers_and_store_are_left_behind() {
-    let (machine, effects) = run(&[
-        (0, Input::Requested),
-        (GRACE_MS, Input::Tick),
-        (GRACE_MS + CLOSE_MS, Input::Tick),
-    ]);
+    let (machine, effects) =
+        run(&[(0, Input::Requested), (GRACE_MS, Input::Tick), (GRACE_MS + CLOSE_MS, Input::Tick)]);
     assert_eq!(machine, Shutdown::Done);
     assert_eq!(effects.last(), Some(&(GRACE_MS + CLOSE_MS, Effect::Exit)));
 }
@@ -62,15 +55,9 @@ fn every_order_of_inputs_ends_in_time_with_one_exit() {
         let picked = (0..5).map(|at| inputs[(code / 5u32.pow(at) % 5) as usize]);
         let mut script = vec![(0, Input::Requested)];
         script.extend(picked.map(|input| (1, input)));
-        script.extend([
-            (GRACE_MS + 1, Input::Tick),
-            (GRACE_MS + CLOSE_MS + 1, Input::Tick),
-        ]);
+        script.extend([(GRACE_MS + 1, Input::Tick), (GRACE_MS + CLOSE_MS + 1, Input::Tick)]);
         let (machine, effects) = run(&script);
-        let exits = effects
-            .iter()
-            .filter(|(_, effect)| *effect == Effect::Exit)
-            .count();
+        let exits = effects.iter().filter(|(_, effect)| *effect == Effect::Exit).count();
         assert_eq!((machine, exits), (Shutdown::Done, 1), "{script:?}");
     }
 }

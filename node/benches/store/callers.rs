@@ -20,11 +20,7 @@ pub(crate) struct Measured {
 
 /// Measures `callers` that each write again as soon as they are answered.
 pub(crate) fn rate(scratch: &Scratch, callers: usize) -> Measured {
-    let opening = Opening {
-        dir: &scratch.0,
-        bytes_max: 64 << 30,
-        pop: None,
-    };
+    let opening = Opening { dir: &scratch.0, bytes_max: 64 << 30, pop: None };
     let on_failure = |error: &_| panic!("{error}");
     let store = Store::open(&opening, wall::unix_time, on_failure).expect("a new directory");
     let fill = |share: u64| {

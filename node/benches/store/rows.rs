@@ -23,11 +23,7 @@ pub(crate) fn entry(number: u64) -> EntryName {
 
 /// What an entry says.
 pub(crate) fn item(number: u64) -> Item {
-    Item::Entry {
-        vault: vault(),
-        entry: entry(number),
-        deleted: false,
-    }
+    Item::Entry { vault: vault(), entry: entry(number), deleted: false }
 }
 
 /// The key of an entry.
@@ -61,31 +57,20 @@ pub(crate) struct Rows {
 impl Rows {
     /// The rows of an entry that was written before.
     pub(crate) fn of(number: u64) -> Self {
-        let hlc = |ms| Hlc {
-            ms,
-            counter: 0,
-            pop: "local-00000000".parse().expect("a POP id"),
-        };
+        let hlc = |ms| Hlc { ms, counter: 0, pop: "local-00000000".parse().expect("a POP id") };
         let before: Head = successor(None, &[], hlc(1), item(number));
         let record = Record {
             head: successor(Some(&before), &[], hlc(2), item(number)),
             blob: vec![7; BLOB_BYTES],
         };
         let key = encode_key(&key(number));
-        let change = codec::encode(&Change {
-            origin: None,
-            bytes: 0,
-            since: UnixTime(0),
-        });
+        let change = codec::encode(&Change { origin: None, bytes: 0, since: UnixTime(0) });
         const SEQ_AND_CHECKSUM: [u8; 16] = [0; 16];
         const CHANGE_LENGTH: [u8; 2] = [0; 2];
         Self {
             record: [SEQ_AND_CHECKSUM.as_slice(), &record.encode()].concat(),
             change: [CHANGE_LENGTH.as_slice(), &change, &key].concat(),
-            state: codec::encode(&State {
-                seq: Seq(0),
-                ..State::default()
-            }),
+            state: codec::encode(&State { seq: Seq(0), ..State::default() }),
             key,
         }
     }

@@ -205,7 +205,8 @@ fn check_identity(
     if peer.denied == Some(frame.source.store) {
         return Err(Stop::Refused(Refusal::Duplicate));
     }
-    let is_known = peer.identity.is_none_or(|known| known == (frame.source.pop, frame.source.store));
+    let is_known =
+        peer.identity.is_none_or(|known| known == (frame.source.pop, frame.source.store));
     if is_known { Ok(()) } else { Err(Stop::Refused(Refusal::Busy)) }
 }
 

@@ -1,8 +1,9 @@
 //! The Commercial edition's plumbing: its tables, the apply endpoint, its peers and its journal.
 //!
-//! Reading order: [`tables`] is what it keeps, [`apply`] takes frames in, [`send`] builds and posts
-//! them, [`journal`] keeps what lost, [`operate`] answers operators, [`plumbing`] ties it all to the
+//! Reading order: `tables` is what it keeps, `apply` takes frames in, `send` builds and posts
+//! them, `journal` keeps what lost, `operate` answers operators, `plumbing` ties it all to the
 //! server.
+#![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod apply;
 mod journal;

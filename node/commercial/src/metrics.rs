@@ -19,12 +19,17 @@ impl<R: Runtime> Commercial<R> {
         let peer = |index: usize| self.cluster.peer_urls.get(index).cloned().unwrap_or_default();
         metric_head(out, "clavitor_peer_dirty", "gauge", "Records owed to a peer.");
         for (index, debt) in debts.iter().enumerate() {
-            let _ = writeln!(out, "clavitor_peer_dirty{{peer=\"{}\"}} {}", peer(index), debt.records);
+            let _ =
+                writeln!(out, "clavitor_peer_dirty{{peer=\"{}\"}} {}", peer(index), debt.records);
         }
         metric_head(out, "clavitor_peer_dirty_bytes", "gauge", "Bytes owed to a peer.");
         for (index, debt) in debts.iter().enumerate() {
-            let _ =
-                writeln!(out, "clavitor_peer_dirty_bytes{{peer=\"{}\"}} {}", peer(index), debt.bytes);
+            let _ = writeln!(
+                out,
+                "clavitor_peer_dirty_bytes{{peer=\"{}\"}} {}",
+                peer(index),
+                debt.bytes
+            );
         }
         let help = "Age of the oldest record owed to a peer.";
         metric_head(out, "clavitor_peer_oldest_dirty_seconds", "gauge", help);

@@ -203,11 +203,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         }
     }
 
-    fn replicated_at(
-        &self,
-        reader: &Reader<'_>,
-        seq: Seq,
-    ) -> Result<Option<UnixTime>, StoreError> {
+    fn replicated_at(&self, reader: &Reader<'_>, seq: Seq) -> Result<Option<UnixTime>, StoreError> {
         if !self.is_primary() || self.cluster.peer_urls.is_empty() {
             return Ok(None);
         }
@@ -245,9 +241,11 @@ impl<R: Runtime> Commercial<R> {
     fn not_primary(&self, epoch: Option<Epoch>) -> Problem {
         let problem = Problem::from(Code::NotPrimary);
         let (_, views) = self.views();
-        let at = epoch.and_then(|epoch| views.iter().position(|view| view.pop == Some(epoch.primary)));
+        let at =
+            epoch.and_then(|epoch| views.iter().position(|view| view.pop == Some(epoch.primary)));
         let known = at.and_then(|at| self.cluster.peer_urls.get(at));
-        let configured = || self.cluster.primary_url.as_ref().filter(|url| **url != self.cluster.own_url);
+        let configured =
+            || self.cluster.primary_url.as_ref().filter(|url| **url != self.cluster.own_url);
         let url = known.or_else(configured);
         match url.and_then(|url| HeaderValue::from_str(url).ok()) {
             Some(url) => problem.header(PRIMARY_LOCATION, url),
@@ -257,9 +255,9 @@ impl<R: Runtime> Commercial<R> {
 
     /// Takes writes from now on, although the data was imported.
     pub(crate) async fn settle_import(&self) {
-        let settled = self.store.write::<(), (), _>(0, |txn| {
-            txn.set_fact(IMPORTED, &false).map_err(Stop::from)
-        });
+        let settled = self
+            .store
+            .write::<(), (), _>(0, |txn| txn.set_fact(IMPORTED, &false).map_err(Stop::from));
         if settled.await.is_ok() {
             self.is_imported.store(false, Ordering::Release);
         }
@@ -313,9 +311,8 @@ fn set_fact<T>(store: &Store, name: &'static str, value: T) -> Result<(), StoreE
 where
     T: serde::Serialize + Send + 'static,
 {
-    let set = store.write_blocking::<(), (), _>(move |txn| {
-        txn.set_fact(name, &value).map_err(Stop::from)
-    });
+    let set = store
+        .write_blocking::<(), (), _>(move |txn| txn.set_fact(name, &value).map_err(Stop::from));
     set.map_err(|error| match error {
         WriteError::Full => StoreError::Full,
         _ => StoreError::Broken("the writer stopped".into()),
@@ -339,12 +336,7 @@ fn boot(
 }
 
 /// What is known of a peer, and up to where it is owed nothing.
-fn known(
-    reader: &Reader<'_>,
-    tables: &Tables,
-    url: &str,
-    last: Seq,
-) -> Result<Known, StoreError> {
+fn known(reader: &Reader<'_>, tables: &Tables, url: &str, last: Seq) -> Result<Known, StoreError> {
     let peer = tables.peer(reader, url)?;
     let cursor = peer.cursor.min(last);
     let order = Order {
@@ -366,5 +358,6 @@ fn known(
         }
     }
     let setbacks = tables.setbacks(reader, url)?;
-    Ok(Known { identity: peer.identity, cursor, clean_to, setbacks })
+    let url = url.to_owned();
+    Ok(Known { url, identity: peer.identity, cursor, clean_to, setbacks })
 }

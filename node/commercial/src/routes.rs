@@ -31,7 +31,9 @@ impl Route {
             [Some("v1"), Some("replication"), Some("frames")] => Route::Frames,
             [Some("v1"), Some("node"), Some("promote")] => Route::Promote,
             [Some("v1"), Some("vaults"), _, Some("conflicts")] => Route::Conflicts,
-            [Some("v1"), Some("vaults"), _, Some("conflicts"), _, Some("restore")] => Route::Restore,
+            [Some("v1"), Some("vaults"), _, Some("conflicts"), _, Some("restore")] => {
+                Route::Restore
+            }
             _ => return None,
         })
     }

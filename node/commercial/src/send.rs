@@ -115,7 +115,8 @@ impl<R: Runtime> Commercial<R> {
                 answer_bytes_max: ACK_BYTES_MAX,
             };
             let answer = edition.runtime.post(post).await;
-            let expected = Expected { keys: &keys, digest, url: &url, versions: &versions, identity };
+            let expected =
+                Expected { keys: &keys, digest, url: &url, versions: &versions, identity };
             edition.mailbox.push(expected.read(peer, op, edition.store.pop(), answer));
         });
         let mut flights = lock(&self.flights);

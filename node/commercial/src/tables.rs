@@ -7,9 +7,7 @@ use clavitor_core::codec;
 use clavitor_core::id::{PopId, Seq, StoreId};
 use clavitor_core::record::Key;
 use clavitor_core::time::UnixTime;
-use clavitor_node::store::{
-    Reader, Store, StoreError, Table, Transaction, decode_key, encode_key,
-};
+use clavitor_node::store::{Reader, Store, StoreError, Table, Transaction, decode_key, encode_key};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

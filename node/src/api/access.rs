@@ -36,11 +36,7 @@ impl<P: Plumbing> Api<P> {
         vault: Option<&VaultName>,
     ) -> Result<Access, Problem> {
         let access = self.authenticate(request)?;
-        if access.allows(needed, vault) {
-            Ok(access)
-        } else {
-            Err(Code::Forbidden.into())
-        }
+        if access.allows(needed, vault) { Ok(access) } else { Err(Code::Forbidden.into()) }
     }
 
     /// The access token of a request, whatever it allows.
@@ -50,9 +46,7 @@ impl<P: Plumbing> Api<P> {
         let stored = stored.map_err(|error| self.read_error(&error))?;
         let token = stored.filter(|token| token.matches(&presented.secret));
         let token = token.filter(|token| token.is_active(wall::unix_time()));
-        token
-            .map(|token| Access { token })
-            .ok_or_else(|| Code::Unauthenticated.into())
+        token.map(|token| Access { token }).ok_or_else(|| Code::Unauthenticated.into())
     }
 }
 
@@ -70,10 +64,8 @@ fn find(reader: &Reader<'_>, presented: &Presented) -> Result<Option<AccessToken
     if let Some(local) = local.filter(|local| local.id == presented.id) {
         return Ok(Some(local));
     }
-    Ok(reader
-        .head(&Key::Token(presented.id))?
-        .and_then(|row| match row.head.item {
-            Item::Token(token) => Some(token),
-            Item::Entry { .. } | Item::Loser { .. } => None,
-        }))
+    Ok(reader.head(&Key::Token(presented.id))?.and_then(|row| match row.head.item {
+        Item::Token(token) => Some(token),
+        Item::Entry { .. } | Item::Loser { .. } => None,
+    }))
 }

@@ -29,9 +29,7 @@ pub(super) async fn answer<P: Plumbing>(
 ) -> Result<Response, Problem> {
     let access = api.authenticate(&request)?;
     let vault = vault_name(vault)?;
-    let entry = entry
-        .and_then(|name| EntryName::try_from(name).ok())
-        .ok_or(Code::BadName)?;
+    let entry = entry.and_then(|name| EntryName::try_from(name).ok()).ok_or(Code::BadName)?;
     let is_read = matches!(request.method, Method::GET | Method::HEAD);
     let needed = if is_read { Scope::Read } else { Scope::Write };
     if !access.allows(needed, Some(&vault)) {
@@ -45,13 +43,7 @@ pub(super) async fn answer<P: Plumbing>(
     let deleted = request.method == Method::DELETE;
     let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
     let blob = request.body(blob_bytes_max).await?;
-    let put = Put {
-        vault,
-        entry,
-        precondition,
-        deleted,
-        blob: blob.to_vec(),
-    };
+    let put = Put { vault, entry, precondition, deleted, blob: blob.to_vec() };
     drop(blob);
     write(api, put, ack).await
 }
@@ -68,20 +60,14 @@ fn get<P: Plumbing>(
     entry: EntryName,
 ) -> Result<Response, Problem> {
     request.query(&[])?;
-    let stored = api
-        .store
-        .read(|reader| reader.record(&Key::Entry(vault, entry)));
-    let stored = stored
-        .map_err(|error| api.read_error(&error))?
-        .ok_or(Code::NotFound)?;
+    let stored = api.store.read(|reader| reader.record(&Key::Entry(vault, entry)));
+    let stored = stored.map_err(|error| api.read_error(&error))?.ok_or(Code::NotFound)?;
     if matches!(stored.record.head.item, Item::Entry { deleted: true, .. }) {
         return Err(Code::NotFound.into());
     }
     let mut response = Response::new(ResponseBody::from(stored.record.blob));
     let content_type = HeaderValue::from_static("application/octet-stream");
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     set_etag(&mut response, stored.record.head.hlc);
     api.plumbing.mark_read(response.headers_mut());
     Ok(response)
@@ -136,10 +122,7 @@ impl Put {
         let key = Key::Entry(self.vault.clone(), self.entry.clone());
         let held = txn.head(&key)?;
         let is_there = |item: &Item| matches!(item, Item::Entry { deleted: false, .. });
-        let live = held
-            .as_ref()
-            .filter(|head| is_there(&head.item))
-            .map(|head| head.hlc);
+        let live = held.as_ref().filter(|head| is_there(&head.item)).map(|head| head.hlc);
         if !self.precondition.holds(live) {
             return Err(refuse(Code::Precondition));
         }
@@ -152,30 +135,13 @@ impl Put {
         let lost = txn.losers(&self.vault, &self.entry)?;
         let hlc = txn.next_hlc();
         let (vault, entry) = (self.vault.clone(), self.entry.clone());
-        let item = Item::Entry {
-            vault,
-            entry,
-            deleted: self.deleted,
-        };
+        let item = Item::Entry { vault, entry, deleted: self.deleted };
         let head = successor(held.as_ref(), &lost, hlc, item);
-        txn.put(
-            &Record {
-                head,
-                blob: self.blob.clone(),
-            },
-            None,
-        )?;
+        txn.put(&Record { head, blob: self.blob.clone() }, None)?;
         if let Some(op) = op {
-            txn.await_backup(Awaited {
-                op,
-                record: key.id(),
-                hlc,
-            });
+            txn.await_backup(Awaited { op, record: key.id(), hlc });
         }
-        Ok(Written {
-            hlc,
-            was_there: live.is_some(),
-        })
+        Ok(Written { hlc, was_there: live.is_some() })
     }
 }
 
@@ -205,11 +171,7 @@ pub(super) fn list<P: Plumbing>(
                 "replicated_at": replicated_at.map(wall::rfc3339),
             }));
         }
-        let next = page
-            .rows
-            .last()
-            .filter(|_| page.has_more)
-            .map(|row| row.entry.as_str());
+        let next = page.rows.last().filter(|_| page.has_more).map(|row| row.entry.as_str());
         Ok(json!({"entries": entries, "next": next}))
     });
     let page = page.map_err(|error| api.read_error(&error))?;

@@ -22,11 +22,7 @@ pub(super) fn ready<P: Plumbing>(
     request: &ApiRequest<P>,
 ) -> Result<Response, Problem> {
     request.query(&[])?;
-    let stopping = if api.connections.is_stopping() {
-        Err("stopping")
-    } else {
-        Ok(())
-    };
+    let stopping = if api.connections.is_stopping() { Err("stopping") } else { Ok(()) };
     Ok(status(stopping.and_then(|()| api.plumbing.readiness())))
 }
 
@@ -37,16 +33,8 @@ pub(super) fn role<P: Plumbing>(
 ) -> Result<Response, Problem> {
     request.query(&[])?;
     let is_primary = api.plumbing.role() == Role::Primary;
-    let reason = if is_primary {
-        "this is the primary"
-    } else {
-        "this is a backup"
-    };
-    Ok(status(if is_primary == wants_primary {
-        Ok(())
-    } else {
-        Err(reason)
-    }))
+    let reason = if is_primary { "this is the primary" } else { "this is a backup" };
+    Ok(status(if is_primary == wants_primary { Ok(()) } else { Err(reason) }))
 }
 
 pub(super) fn node<P: Plumbing>(

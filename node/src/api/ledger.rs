@@ -78,18 +78,14 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Refused> {
-        self.refused
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 /// Refusals that say something about the caller rather than about what it asked for.
 fn is_worth_a_line(code: &str) -> bool {
-    matches!(
-        code,
-        "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP"
-    ) || code.starts_with("CV-FRAME-")
+    matches!(code, "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP")
+        || code.starts_with("CV-FRAME-")
 }
 
 #[cfg(test)]

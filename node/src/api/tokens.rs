@@ -38,11 +38,7 @@ pub(super) async fn answer_all<P: Plumbing>(
     api: &Arc<Api<P>>,
     request: ApiRequest<P>,
 ) -> Result<Response, Problem> {
-    if request.method == Method::POST {
-        create(api, request).await
-    } else {
-        list(api, &request)
-    }
+    if request.method == Method::POST { create(api, request).await } else { list(api, &request) }
 }
 
 async fn create<P: Plumbing>(
@@ -53,10 +49,7 @@ async fn create<P: Plumbing>(
     let ack = Ack::of(api, &request.query(&["ack"])?)?;
     let document = request.body(DOCUMENT_BYTES_MAX).await?;
     let wanted: Wanted = serde_json::from_slice(&document).map_err(|_| Code::BadJson)?;
-    let presented = Presented {
-        id: TokenId(entropy::bytes()),
-        secret: entropy::bytes(),
-    };
+    let presented = Presented { id: TokenId(entropy::bytes()), secret: entropy::bytes() };
     let token = token_of(wanted, &presented)?;
     if !access.allows(Scope::Admin, token.vault.as_ref()) {
         return Err(Code::Forbidden.into());
@@ -76,25 +69,17 @@ async fn create<P: Plumbing>(
         write_token(txn, token.clone(), op)
     });
     written.await.map_err(|error| write_error(api, error))?;
-    let status = if ack.wait().await {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
+    let status = if ack.wait().await { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     Ok(json(status, &document))
 }
 
 fn token_of(wanted: Wanted, presented: &Presented) -> Result<AccessToken, Problem> {
     let scope: Scope = wanted.scope.parse().map_err(|_| Code::BadJson)?;
-    let vault = wanted
-        .vault
-        .map(|vault| VaultName::try_from(vault).map_err(|_| Code::BadName));
+    let vault = wanted.vault.map(|vault| VaultName::try_from(vault).map_err(|_| Code::BadName));
     let vault = vault.transpose()?;
     let is_label =
         wanted.label.len() <= LABEL_BYTES_MAX && !wanted.label.chars().any(char::is_control);
-    let is_life = wanted
-        .expires_in
-        .is_none_or(|life| (1..=EXPIRES_IN_MAX).contains(&life));
+    let is_life = wanted.expires_in.is_none_or(|life| (1..=EXPIRES_IN_MAX).contains(&life));
     // Only an admin token may be for every vault.
     if !is_label || !is_life || (vault.is_none() && scope != Scope::Admin) {
         return Err(Code::BadJson.into());
@@ -119,24 +104,10 @@ fn write_token(
 ) -> Result<Seq, Stop<Problem>> {
     let key = Key::Token(token.id);
     let hlc = txn.next_hlc();
-    let head = Head {
-        hlc,
-        context: Context::default(),
-        item: Item::Token(token),
-    };
-    let seq = txn.put(
-        &Record {
-            head,
-            blob: Vec::new(),
-        },
-        None,
-    )?;
+    let head = Head { hlc, context: Context::default(), item: Item::Token(token) };
+    let seq = txn.put(&Record { head, blob: Vec::new() }, None)?;
     if let Some(op) = op {
-        txn.await_backup(Awaited {
-            op,
-            record: key.id(),
-            hlc,
-        });
+        txn.await_backup(Awaited { op, record: key.id(), hlc });
     }
     Ok(seq)
 }
@@ -192,15 +163,8 @@ pub(super) async fn delete<P: Plumbing>(
         revoke(txn, id, &access, op)
     });
     let seq = written.await.map_err(|error| write_error(api, error))?;
-    let status = if ack.wait().await {
-        StatusCode::OK
-    } else {
-        StatusCode::ACCEPTED
-    };
-    Ok(json(
-        status,
-        &json!({"pending_peers": api.plumbing.pending_peers(seq)}),
-    ))
+    let status = if ack.wait().await { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(json(status, &json!({"pending_peers": api.plumbing.pending_peers(seq)})))
 }
 
 fn revoke(
@@ -214,9 +178,7 @@ fn revoke(
     if local.is_some_and(|local| local.id == id) {
         return Err(refuse(Code::LocalToken));
     }
-    let stored = txn
-        .record(&Key::Token(id))?
-        .ok_or_else(|| refuse(Code::NotFound))?;
+    let stored = txn.record(&Key::Token(id))?.ok_or_else(|| refuse(Code::NotFound))?;
     let Item::Token(mut token) = stored.record.head.item else {
         return Err(refuse(Code::NotFound));
     };
@@ -232,9 +194,5 @@ fn revoke(
 
 /// Whoever may not administer anything learns nothing about what there is.
 fn if_admin(access: &Access, code: Code) -> Code {
-    if access.allows(Scope::Admin, None) {
-        code
-    } else {
-        Code::Forbidden
-    }
+    if access.allows(Scope::Admin, None) { code } else { Code::Forbidden }
 }

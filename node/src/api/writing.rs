@@ -5,7 +5,7 @@ use http::header;
 use hyper::rt::Timer;
 
 use super::Api;
-use crate::http::{Code, Problem, Query, Request};
+use crate::http::{BadHeader, Code, Problem, Query, Request};
 use crate::plumbing::{BackupWait, Plumbing};
 use crate::store::WriteError;
 
@@ -27,7 +27,7 @@ pub enum Precondition {
 impl Precondition {
     /// Reads `If-Match` and `If-None-Match`.
     pub fn of<T: Timer>(request: &Request<T>) -> Result<Self, Problem> {
-        let bad = |()| Problem::from(Code::BadPrecondition);
+        let bad = |BadHeader| Problem::from(Code::BadPrecondition);
         let if_match = request.header(header::IF_MATCH).map_err(bad)?;
         let if_none_match = request.header(header::IF_NONE_MATCH).map_err(bad)?;
         match (if_match, if_none_match) {
@@ -107,9 +107,9 @@ pub fn write_error<P: Plumbing>(api: &Api<P>, error: WriteError<Problem>) -> Pro
         }
         WriteError::Busy => Code::Busy.into(),
         WriteError::Stopped => Code::Stopping.into(),
-        WriteError::Damaged => api.read_error(&crate::store::StoreError::Damaged(
-            "a write needed damaged data",
-        )),
+        WriteError::Damaged => {
+            api.read_error(&crate::store::StoreError::Damaged("a write needed damaged data"))
+        }
         WriteError::Unknown => Code::OutcomeUnknown.into(),
     }
 }
@@ -121,10 +121,7 @@ mod tests {
     #[test]
     fn tags_are_timestamps_in_quotes() {
         let hlc: Hlc = "5-0-a".parse().unwrap();
-        assert_eq!(
-            Precondition::of_tag("\"5-0-a\""),
-            Some(Precondition::Is(hlc))
-        );
+        assert_eq!(Precondition::of_tag("\"5-0-a\""), Some(Precondition::Is(hlc)));
         assert_eq!(Precondition::of_tag("\"else\""), Some(Precondition::Never));
         for bad in ["5-0-a", "\"5-0-a", "W/\"5-0-a\"", "\"a\", \"b\"", ""] {
             assert_eq!(Precondition::of_tag(bad), None, "{bad}");

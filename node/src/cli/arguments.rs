@@ -33,9 +33,7 @@ impl Arguments {
     /// The value of an option that must be text.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Usage> {
         let into_text = |value: OsString| {
-            value
-                .into_string()
-                .map_err(|_| Usage::new(format!("--{name}: is not UTF-8 text")))
+            value.into_string().map_err(|_| Usage::new(format!("--{name}: is not UTF-8 text")))
         };
         self.option(name).map(into_text).transpose()
     }
@@ -45,10 +43,7 @@ impl Arguments {
 pub(crate) fn split(spec: &'static Spec, rest: &[OsString]) -> Result<Arguments, Usage> {
     let mut parser = lexopt::Parser::from_args(rest);
     let mut arguments = Arguments::default();
-    while let Some(argument) = parser
-        .next()
-        .map_err(|error| Usage::new(error.to_string()))?
-    {
+    while let Some(argument) = parser.next().map_err(|error| Usage::new(error.to_string()))? {
         match argument {
             Arg::Short('h') => arguments.is_help = true,
             Arg::Short('V') => arguments.is_version = true,
@@ -118,17 +113,12 @@ fn on_setting(
 }
 
 fn value_of(name: &str, parser: &mut lexopt::Parser) -> Result<OsString, Usage> {
-    parser
-        .value()
-        .map_err(|_| Usage::new(format!("--{name}: needs a value")))
+    parser.value().map_err(|_| Usage::new(format!("--{name}: needs a value")))
 }
 
 fn unknown(spec: &'static Spec, name: &str) -> Usage {
     let options = spec.all_options().map(|option| option.name);
     let settings = spec.settings().map(|setting| setting.name);
     let known = options.chain(settings).chain(["help", "version"]);
-    Usage::new(format!(
-        "unknown option \"--{name}\"{}",
-        did_you_mean(name, "--", known)
-    ))
+    Usage::new(format!("unknown option \"--{name}\"{}", did_you_mean(name, "--", known)))
 }

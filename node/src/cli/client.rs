@@ -62,10 +62,7 @@ pub enum Precondition {
 
 /// What a running server can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the options and operands of the same name"
-)]
+#[allow(missing_docs, reason = "the fields are the options and operands of the same name")]
 pub enum Action {
     /// `status`
     Status { is_json: bool },
@@ -81,11 +78,7 @@ pub enum Action {
     /// `token list`
     TokenList { is_json: bool },
     /// `token revoke`
-    TokenRevoke {
-        id: String,
-        is_ack_backup: bool,
-        is_json: bool,
-    },
+    TokenRevoke { id: String, is_ack_backup: bool, is_json: bool },
     /// `entry put`; without a file the entry is read from standard input.
     EntryPut {
         vault: String,
@@ -95,23 +88,11 @@ pub enum Action {
         is_ack_backup: bool,
     },
     /// `entry get`; without a file the entry goes to standard output.
-    EntryGet {
-        vault: String,
-        entry: String,
-        output: Option<PathBuf>,
-    },
+    EntryGet { vault: String, entry: String, output: Option<PathBuf> },
     /// `entry list`
-    EntryList {
-        vault: String,
-        prefix: Option<String>,
-        is_json: bool,
-    },
+    EntryList { vault: String, prefix: Option<String>, is_json: bool },
     /// `entry delete`
-    EntryDelete {
-        vault: String,
-        entry: String,
-        is_ack_backup: bool,
-    },
+    EntryDelete { vault: String, entry: String, is_ack_backup: bool },
     /// `entry conflicts`
     EntryConflicts { vault: String, is_json: bool },
     /// `entry restore`
@@ -149,17 +130,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn refused(message: impl Into<String>) -> Failure {
-        Failure {
-            exit: Exit::Refused,
-            message: message.into(),
-        }
+        Failure { exit: Exit::Refused, message: message.into() }
     }
 
     pub(crate) fn unreached(message: impl Into<String>) -> Failure {
-        Failure {
-            exit: Exit::Unreached,
-            message: message.into(),
-        }
+        Failure { exit: Exit::Unreached, message: message.into() }
     }
 }
 
@@ -193,9 +168,7 @@ impl Console<'_> {
 
 /// Runs a command on the standard streams of this process.
 pub fn run_on_process(command: ClientCommand, environment: &Environment) -> Exit {
-    let has_colour = environment
-        .value("NO_COLOR")
-        .is_none_or(|value| value.is_empty());
+    let has_colour = environment.value("NO_COLOR").is_none_or(|value| value.is_empty());
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let mut console = Console {
         has_colour_out: has_colour && stdout.is_terminal(),
@@ -222,10 +195,6 @@ pub fn run(command: ClientCommand, console: &mut Console<'_>) -> Exit {
     }
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "a flat match with an arm for each action"
-)]
 fn act(
     connection: &Connection,
     action: Action,
@@ -233,74 +202,28 @@ fn act(
 ) -> Result<Exit, Failure> {
     match action {
         Action::Status { is_json } => status::show(connection, is_json, console),
-        Action::TokenCreate {
-            scope,
-            vault,
-            label,
-            expires_in_s,
-            is_ack_backup,
-            is_json,
-        } => {
-            let wanted = tokens::Wanted {
-                scope,
-                vault,
-                label,
-                expires_in_s,
-            };
+        Action::TokenCreate { scope, vault, label, expires_in_s, is_ack_backup, is_json } => {
+            let wanted = tokens::Wanted { scope, vault, label, expires_in_s };
             tokens::create(connection, &wanted, is_ack_backup, is_json, console)
         }
         Action::TokenList { is_json } => tokens::list(connection, is_json, console),
-        Action::TokenRevoke {
-            id,
-            is_ack_backup,
-            is_json,
-        } => tokens::revoke(connection, &id, is_ack_backup, is_json, console),
-        Action::EntryPut {
-            vault,
-            entry,
-            file,
-            precondition,
-            is_ack_backup,
-        } => {
-            let place = entries::Place {
-                vault: &vault,
-                entry: &entry,
-            };
-            let blob = entries::read_blob(file.as_deref(), console)?;
-            entries::put(
-                connection,
-                place,
-                blob,
-                &precondition,
-                is_ack_backup,
-                console,
-            )
+        Action::TokenRevoke { id, is_ack_backup, is_json } => {
+            tokens::revoke(connection, &id, is_ack_backup, is_json, console)
         }
-        Action::EntryGet {
-            vault,
-            entry,
-            output,
-        } => {
-            let place = entries::Place {
-                vault: &vault,
-                entry: &entry,
-            };
+        Action::EntryPut { vault, entry, file, precondition, is_ack_backup } => {
+            let place = entries::Place { vault: &vault, entry: &entry };
+            let blob = entries::read_blob(file.as_deref(), console)?;
+            entries::put(connection, place, blob, &precondition, is_ack_backup, console)
+        }
+        Action::EntryGet { vault, entry, output } => {
+            let place = entries::Place { vault: &vault, entry: &entry };
             entries::get(connection, place, output.as_deref(), console)
         }
-        Action::EntryList {
-            vault,
-            prefix,
-            is_json,
-        } => entries::list(connection, &vault, prefix.as_deref(), is_json, console),
-        Action::EntryDelete {
-            vault,
-            entry,
-            is_ack_backup,
-        } => {
-            let place = entries::Place {
-                vault: &vault,
-                entry: &entry,
-            };
+        Action::EntryList { vault, prefix, is_json } => {
+            entries::list(connection, &vault, prefix.as_deref(), is_json, console)
+        }
+        Action::EntryDelete { vault, entry, is_ack_backup } => {
+            let place = entries::Place { vault: &vault, entry: &entry };
             entries::delete(connection, place, is_ack_backup, console)
         }
         Action::EntryConflicts { vault, is_json } => {

@@ -68,11 +68,7 @@ impl Spec {
 
     /// Its own options, those of every client command included.
     pub(crate) fn all_options(&self) -> impl Iterator<Item = &'static Opt> + use<> {
-        let shared: &[Opt] = if self.takes == Takes::Client {
-            CLIENT_OPTIONS
-        } else {
-            &[]
-        };
+        let shared: &[Opt] = if self.takes == Takes::Client { CLIENT_OPTIONS } else { &[] };
         self.options.iter().chain(shared)
     }
 
@@ -92,13 +88,8 @@ pub(crate) fn spec_of(words: &[&str]) -> Option<&'static Spec> {
     COMMANDS.iter().find(|spec| spec.words == words)
 }
 
-const DATA_KEYS: [Key; 5] = [
-    Key::Config,
-    Key::DataDir,
-    Key::DataBytesMax,
-    Key::PopId,
-    Key::Cluster,
-];
+const DATA_KEYS: [Key; 5] =
+    [Key::Config, Key::DataDir, Key::DataBytesMax, Key::PopId, Key::Cluster];
 
 const CLIENT_OPTIONS: &[Opt] = &[
     Opt {
@@ -120,11 +111,7 @@ const CLIENT_OPTIONS: &[Opt] = &[
     },
 ];
 
-const JSON: Opt = Opt {
-    name: "json",
-    placeholder: "",
-    help: "Prints JSON.",
-};
+const JSON: Opt = Opt { name: "json", placeholder: "", help: "Prints JSON." };
 const ACK_BACKUP: Opt = Opt {
     name: "ack-backup",
     placeholder: "",
@@ -169,10 +156,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Shows a server's role and how far its peers are",
         details: "The exit code is 0 if all is well, 1 if the server is not ready or a peer is \
                   waiting or suspended, 2 if the server cannot be reached.",
-        examples: &[
-            "clavitor status",
-            "clavitor status --json --server http://127.0.0.1:1985",
-        ],
+        examples: &["clavitor status", "clavitor status --json --server http://127.0.0.1:1985"],
         ..SPEC
     },
     Spec {
@@ -189,11 +173,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
                 placeholder: "VAULT",
                 help: "The vault it is for. Only admin goes without one: it is then for all.",
             },
-            Opt {
-                name: "label",
-                placeholder: "TEXT",
-                help: "A note on what it is for.",
-            },
+            Opt { name: "label", placeholder: "TEXT", help: "A note on what it is for." },
             Opt {
                 name: "expires-in",
                 placeholder: "TIME",
@@ -234,11 +214,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         operands: &["VAULT", "ENTRY"],
         optional_operand: Some("FILE|-"),
         options: &[
-            Opt {
-                name: "if-match",
-                placeholder: "ETAG",
-                help: "Writes only over this version.",
-            },
+            Opt { name: "if-match", placeholder: "ETAG", help: "Writes only over this version." },
             Opt {
                 name: "if-none-match",
                 placeholder: "*",
@@ -272,11 +248,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["entry", "list"],
         operands: &["VAULT"],
         options: &[
-            Opt {
-                name: "prefix",
-                placeholder: "TEXT",
-                help: "Only names that begin like this.",
-            },
+            Opt { name: "prefix", placeholder: "TEXT", help: "Only names that begin like this." },
             JSON,
         ],
         summary: "Lists the entries of a vault",
@@ -331,11 +303,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         id: Id::Export,
         words: &["export"],
         operands: &["FILE|-"],
-        options: &[Opt {
-            name: "force",
-            placeholder: "",
-            help: "Replaces FILE if it is there.",
-        }],
+        options: &[Opt { name: "force", placeholder: "", help: "Replaces FILE if it is there." }],
         summary: "Copies everything in a running server into a file",
         details: "The copy is of one moment. It is complete and verified once FILE is there: \
                   until then it is FILE.partial. With - it goes to standard output.",

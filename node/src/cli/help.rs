@@ -27,9 +27,7 @@ pub(crate) fn overview() -> String {
 
 /// The help of commands that share their first word.
 pub(crate) fn group(word: &str) -> String {
-    let members = COMMANDS
-        .iter()
-        .filter(|spec| spec.words.first() == Some(&word));
+    let members = COMMANDS.iter().filter(|spec| spec.words.first() == Some(&word));
     format!(
         "Usage: clavitor {word} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
          `clavitor {word} COMMAND --help` says more about each.\n",
@@ -40,9 +38,7 @@ pub(crate) fn group(word: &str) -> String {
 /// The help of one command.
 pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
     let mut usage = format!("Usage: clavitor {}", spec.name());
-    spec.operands
-        .iter()
-        .for_each(|operand| usage.push_str(&format!(" {operand}")));
+    spec.operands.iter().for_each(|operand| usage.push_str(&format!(" {operand}")));
     if let Some(operand) = spec.optional_operand {
         usage.push_str(&format!(" [{operand}]"));
     }
@@ -60,21 +56,15 @@ pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
     }
     text.push_str("  -h, --help\n          Prints this.\n");
     if spec.settings().count() == TABLE.iter().filter(|setting| setting.has_flag()).count() {
-        let announced = TABLE
-            .iter()
-            .filter(|setting| setting.reach == Reach::Announced);
+        let announced = TABLE.iter().filter(|setting| setting.reach == Reach::Announced);
         text.push_str("\nEnvironment variables that are recognised:\n");
         text.push_str(&settings_help(announced, is_commercial));
     }
     text.push_str("\nExamples:\n");
-    spec.examples
-        .iter()
-        .for_each(|example| text.push_str(&format!("  {example}\n")));
+    spec.examples.iter().for_each(|example| text.push_str(&format!("  {example}\n")));
     text
 }
 
 fn summaries<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
-    specs
-        .map(|spec| format!("  {:<20} {}\n", spec.name(), spec.summary))
-        .collect()
+    specs.map(|spec| format!("  {:<20} {}\n", spec.name(), spec.summary)).collect()
 }

@@ -31,11 +31,8 @@ pub(crate) fn command(
     let flags = std::mem::take(&mut arguments.flags);
     let refused = |error: settings::SettingsError| Usage::new(error.to_string());
     let data = |flags| settings::load_data(flags, environment, is_commercial).map_err(refused);
-    let load = |flags| {
-        settings::load(flags, environment, is_commercial)
-            .map(Box::new)
-            .map_err(refused)
-    };
+    let load =
+        |flags| settings::load(flags, environment, is_commercial).map(Box::new).map_err(refused);
     match spec.id {
         Id::Serve => Ok(Command::Serve(load(flags)?)),
         Id::ConfigCheck => Ok(Command::ConfigCheck(load(flags)?)),
@@ -43,40 +40,26 @@ pub(crate) fn command(
             let file = PathBuf::from(arguments.operands.remove(0));
             match file.as_os_str() == "-" {
                 true => Err(Usage::new("FILE: import cannot read standard input")),
-                false => Ok(Command::Import {
-                    file,
-                    data: data(flags)?,
-                }),
+                false => Ok(Command::Import { file, data: data(flags)? }),
             }
         }
-        Id::Check => Ok(Command::Check {
-            restamp: arguments.has("restamp"),
-            data: data(flags)?,
-        }),
+        Id::Check => Ok(Command::Check { restamp: arguments.has("restamp"), data: data(flags)? }),
         _ => client(spec, arguments, environment).map(Command::Client),
     }
 }
 
 fn check_operands(spec: &Spec, arguments: &Arguments) -> Result<(), Usage> {
     let given = arguments.operands.len();
-    if let Some(missing) = spec
-        .operands
-        .get(given..)
-        .filter(|missing| !missing.is_empty())
-    {
+    if let Some(missing) = spec.operands.get(given..).filter(|missing| !missing.is_empty()) {
         let missing = missing.join(" and ");
-        return Err(Usage::new(format!(
-            "{}: {missing} must be given",
-            spec.name()
-        )));
+        return Err(Usage::new(format!("{}: {missing} must be given", spec.name())));
     }
     let most = spec.operands.len() + usize::from(spec.optional_operand.is_some());
     match arguments.operands.get(most) {
         None => Ok(()),
-        Some(extra) => Err(Usage::new(format!(
-            "unexpected argument \"{}\"",
-            extra.to_string_lossy()
-        ))),
+        Some(extra) => {
+            Err(Usage::new(format!("unexpected argument \"{}\"", extra.to_string_lossy())))
+        }
     }
 }
 
@@ -101,10 +84,7 @@ fn target(arguments: &mut Arguments, environment: &Environment) -> Result<Target
         Some(server) => ("--server", server),
         None => {
             let server = from_variable(SERVER_VARIABLE);
-            (
-                SERVER_VARIABLE,
-                server.unwrap_or_else(|| SERVER_DEFAULT.into()),
-            )
+            (SERVER_VARIABLE, server.unwrap_or_else(|| SERVER_DEFAULT.into()))
         }
     };
     let server = ServerUrl::parse(&server.to_string_lossy())
@@ -121,9 +101,7 @@ fn target(arguments: &mut Arguments, environment: &Environment) -> Result<Target
              sends the access token unencrypted"
         )));
     }
-    let token_file = arguments
-        .option("token-file")
-        .or_else(|| from_variable(TOKEN_FILE_VARIABLE));
+    let token_file = arguments.option("token-file").or_else(|| from_variable(TOKEN_FILE_VARIABLE));
     let token_file = PathBuf::from(token_file.unwrap_or_else(|| TOKEN_FILE_DEFAULT.into()));
     Ok(Target { server, token_file })
 }
@@ -136,10 +114,7 @@ fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
     let mut path = || operands.next().map(PathBuf::from);
     if spec.id == Id::Export {
         let file = path().filter(|file| file.as_os_str() != "-");
-        return Ok(Action::Export {
-            file,
-            force: arguments.has("force"),
-        });
+        return Ok(Action::Export { file, force: arguments.has("force") });
     }
     let mut name = |what: &str| match operands.next().map(OsString::into_string) {
         Some(Ok(name)) if !name.is_empty() => Ok(name),
@@ -150,18 +125,11 @@ fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
         Id::Status => Action::Status { is_json },
         Id::TokenCreate => token_create(arguments, is_ack_backup, is_json)?,
         Id::TokenList => Action::TokenList { is_json },
-        Id::TokenRevoke => Action::TokenRevoke {
-            id: name("ID")?,
-            is_ack_backup,
-            is_json,
-        },
+        Id::TokenRevoke => Action::TokenRevoke { id: name("ID")?, is_ack_backup, is_json },
         Id::EntryPut => Action::EntryPut {
             vault: name("VAULT")?,
             entry: name("ENTRY")?,
-            file: operands
-                .next()
-                .map(PathBuf::from)
-                .filter(|file| file.as_os_str() != "-"),
+            file: operands.next().map(PathBuf::from).filter(|file| file.as_os_str() != "-"),
             precondition: precondition(arguments)?,
             is_ack_backup,
         },
@@ -170,24 +138,16 @@ fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
             entry: name("ENTRY")?,
             output: arguments.option("output").map(PathBuf::from),
         },
-        Id::EntryList => Action::EntryList {
-            vault: name("VAULT")?,
-            prefix: arguments.text("prefix")?,
-            is_json,
-        },
-        Id::EntryDelete => Action::EntryDelete {
-            vault: name("VAULT")?,
-            entry: name("ENTRY")?,
-            is_ack_backup,
-        },
-        Id::EntryConflicts => Action::EntryConflicts {
-            vault: name("VAULT")?,
-            is_json,
-        },
-        Id::EntryRestore => Action::EntryRestore {
-            vault: name("VAULT")?,
-            conflict_id: name("CONFLICT-ID")?,
-        },
+        Id::EntryList => {
+            Action::EntryList { vault: name("VAULT")?, prefix: arguments.text("prefix")?, is_json }
+        }
+        Id::EntryDelete => {
+            Action::EntryDelete { vault: name("VAULT")?, entry: name("ENTRY")?, is_ack_backup }
+        }
+        Id::EntryConflicts => Action::EntryConflicts { vault: name("VAULT")?, is_json },
+        Id::EntryRestore => {
+            Action::EntryRestore { vault: name("VAULT")?, conflict_id: name("CONFLICT-ID")? }
+        }
         Id::Promote => Action::Promote { is_json },
         Id::ReplicationResume => Action::ReplicationResume { is_json },
         Id::Serve | Id::Export | Id::Import | Id::Check | Id::ConfigCheck => {
@@ -213,35 +173,19 @@ fn token_create(
     };
     let vault = arguments.text("vault")?;
     if vault.is_none() && scope != Scope::Admin {
-        return Err(Usage::new(
-            "--vault: must be given unless the scope is admin",
-        ));
+        return Err(Usage::new("--vault: must be given unless the scope is admin"));
     }
-    let expires_in_s = arguments
-        .text("expires-in")?
-        .map(|text| duration_s(&text))
-        .transpose()?;
+    let expires_in_s = arguments.text("expires-in")?.map(|text| duration_s(&text)).transpose()?;
     let label = arguments.text("label")?;
-    Ok(Action::TokenCreate {
-        scope,
-        vault,
-        label,
-        expires_in_s,
-        is_ack_backup,
-        is_json,
-    })
+    Ok(Action::TokenCreate { scope, vault, label, expires_in_s, is_ack_backup, is_json })
 }
 
 /// Reads a duration such as `30d`, `12h` or `3600` as seconds.
 fn duration_s(text: &str) -> Result<u64, Usage> {
     let wrong = || {
-        Usage::new(format!(
-            "--expires-in: \"{text}\" is not a time such as 3600, 90m, 12h or 30d"
-        ))
+        Usage::new(format!("--expires-in: \"{text}\" is not a time such as 3600, 90m, 12h or 30d"))
     };
-    let digits_end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
     let factor = match unit {
         "" | "s" => 1,
@@ -252,21 +196,15 @@ fn duration_s(text: &str) -> Result<u64, Usage> {
         _ => return Err(wrong()),
     };
     let number = digits.parse::<u64>().map_err(|_| wrong())?;
-    number
-        .checked_mul(factor)
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(wrong)
+    number.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 fn precondition(arguments: &mut Arguments) -> Result<Precondition, Usage> {
-    match (
-        arguments.text("if-match")?,
-        arguments.text("if-none-match")?,
-    ) {
+    match (arguments.text("if-match")?, arguments.text("if-none-match")?) {
         (None, None) => Ok(Precondition::None),
-        (Some(_), Some(_)) => Err(Usage::new(
-            "--if-match: cannot be combined with --if-none-match",
-        )),
+        (Some(_), Some(_)) => {
+            Err(Usage::new("--if-match: cannot be combined with --if-none-match"))
+        }
         (None, Some(star)) if star == "*" => Ok(Precondition::Absent),
         (None, Some(_)) => Err(Usage::new("--if-none-match: only '*' is possible")),
         (Some(etag), None) => {

@@ -13,9 +13,7 @@ fn parsed(line: &[&str]) -> Command {
 }
 
 fn refused(line: &[&str]) -> String {
-    parse_line(line, &Environment::default())
-        .expect_err("an invalid command line")
-        .message
+    parse_line(line, &Environment::default()).expect_err("an invalid command line").message
 }
 
 fn action(line: &[&str]) -> Action {
@@ -43,10 +41,7 @@ fn target(line: &[&str], environment: &Environment) -> Target {
 fn nothing_at_all_serves() {
     assert!(matches!(parsed(&[]), Command::Serve(_)));
     assert!(matches!(parsed(&["serve"]), Command::Serve(_)));
-    for line in [
-        &["--listen", "127.0.0.1:7"][..],
-        &["serve", "--listen=127.0.0.1:7"],
-    ] {
+    for line in [&["--listen", "127.0.0.1:7"][..], &["serve", "--listen=127.0.0.1:7"]] {
         match parsed(line) {
             Command::Serve(loaded) => assert_eq!(loaded.settings.listen.port(), 7),
             other => panic!("not serve: {other:?}"),
@@ -73,22 +68,12 @@ fn version_and_help_are_found() {
         assert!(matches!(parsed(line), Command::Version), "{line:?}");
     }
     for line in [&["--help"][..], &["-h"], &["help"]] {
-        assert!(
-            help_text(line).contains("Usage: clavitor [COMMAND]"),
-            "{line:?}"
-        );
+        assert!(help_text(line).contains("Usage: clavitor [COMMAND]"), "{line:?}");
     }
-    for line in [
-        &["entry", "--help"][..],
-        &["help", "entry"],
-        &["entry", "-h"],
-    ] {
+    for line in [&["entry", "--help"][..], &["help", "entry"], &["entry", "-h"]] {
         assert!(help_text(line).contains("entry restore"), "{line:?}");
     }
-    assert_eq!(
-        help_text(&["help", "token", "create"]),
-        help_text(&["token", "create", "--help"])
-    );
+    assert_eq!(help_text(&["help", "token", "create"]), help_text(&["token", "create", "--help"]));
 }
 
 #[test]
@@ -97,10 +82,7 @@ fn the_overview_lists_every_command() {
     for spec in COMMANDS {
         assert!(text.contains(&format!("\n  {:<20} {}\n", spec.name(), spec.summary)));
     }
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]
@@ -111,11 +93,7 @@ fn each_help_is_complete() {
         let text = help_text(&line);
         let options = spec.all_options().map(|option| option.name);
         for name in options.chain(spec.settings().map(|setting| setting.name)) {
-            assert!(
-                text.contains(&format!("  --{name}")),
-                "{} --{name}",
-                spec.name()
-            );
+            assert!(text.contains(&format!("  --{name}")), "{} --{name}", spec.name());
         }
         assert!(spec.operands.iter().all(|operand| text.contains(operand)));
         assert!(!spec.summary.is_empty() && !spec.examples.is_empty());
@@ -123,28 +101,15 @@ fn each_help_is_complete() {
         assert!(spec.examples.iter().all(|example| text.contains(example)));
     }
     let serve = help_text(&["serve", "--help"]);
-    assert!(
-        crate::settings::TABLE
-            .iter()
-            .all(|setting| serve.contains(setting.name))
-    );
+    assert!(crate::settings::TABLE.iter().all(|setting| serve.contains(setting.name)));
 }
 
 #[test]
 fn slips_get_a_suggestion() {
-    assert_eq!(
-        refused(&["sttaus"]),
-        "unknown command \"sttaus\", did you mean \"status\"?"
-    );
+    assert_eq!(refused(&["sttaus"]), "unknown command \"sttaus\", did you mean \"status\"?");
     assert_eq!(refused(&["wombat"]), "unknown command \"wombat\"");
-    assert_eq!(
-        refused(&["entry", "lst"]),
-        "unknown command \"entry lst\", did you mean \"list\"?"
-    );
-    assert_eq!(
-        refused(&["token"]),
-        "token: needs one of create, list, revoke"
-    );
+    assert_eq!(refused(&["entry", "lst"]), "unknown command \"entry lst\", did you mean \"list\"?");
+    assert_eq!(refused(&["token"]), "token: needs one of create, list, revoke");
     assert_eq!(
         refused(&["--lisetn", "x"]),
         "unknown option \"--lisetn\", did you mean \"--listen\"?"
@@ -165,36 +130,21 @@ fn a_secret_beside_a_slip_is_not_shown() {
 
 #[test]
 fn usage_points_to_the_right_help() {
-    let usage = |line: &[&str]| {
-        parse_line(line, &Environment::default())
-            .expect_err("invalid")
-            .to_string()
-    };
+    let usage =
+        |line: &[&str]| parse_line(line, &Environment::default()).expect_err("invalid").to_string();
     assert!(usage(&["entry", "put"]).ends_with("`clavitor entry put --help` says how it is used"));
     assert!(usage(&["wombat"]).ends_with("`clavitor --help` says how it is used"));
 }
 
 #[test]
 fn wrong_numbers_of_operands_are_refused() {
-    assert_eq!(
-        refused(&["entry", "put", "v"]),
-        "entry put: ENTRY must be given"
-    );
-    assert_eq!(
-        refused(&["entry", "put"]),
-        "entry put: VAULT and ENTRY must be given"
-    );
+    assert_eq!(refused(&["entry", "put", "v"]), "entry put: ENTRY must be given");
+    assert_eq!(refused(&["entry", "put"]), "entry put: VAULT and ENTRY must be given");
     assert_eq!(refused(&["status", "x"]), "unexpected argument \"x\"");
-    assert_eq!(
-        refused(&["entry", "get", "v", "e", "x"]),
-        "unexpected argument \"x\""
-    );
+    assert_eq!(refused(&["entry", "get", "v", "e", "x"]), "unexpected argument \"x\"");
     assert_eq!(refused(&["entry", "get", "", "e"]), "VAULT: is empty");
     assert_eq!(refused(&["status", "--json=yes"]), "--json: takes no value");
-    assert_eq!(
-        refused(&["status", "--json", "--json"]),
-        "--json: given twice"
-    );
+    assert_eq!(refused(&["status", "--json", "--json"]), "--json: given twice");
     assert_eq!(refused(&["status", "--server"]), "--server: needs a value");
 }
 
@@ -212,13 +162,7 @@ fn client_commands_find_their_server_and_token() {
     let of_environment = target(&["status"], &environment);
     assert_eq!(of_environment.server.to_string(), "http://localhost:7");
     assert_eq!(of_environment.token_file, Path::new("/t"));
-    let line = [
-        "status",
-        "--server",
-        "http://127.0.0.1:8",
-        "--token-file",
-        "/u",
-    ];
+    let line = ["status", "--server", "http://127.0.0.1:8", "--token-file", "/u"];
     let of_flags = target(&line, &environment);
     assert_eq!(of_flags.server.to_string(), "http://127.0.0.1:8");
     assert_eq!(of_flags.token_file, Path::new("/u"));
@@ -246,10 +190,7 @@ fn a_misspelt_variable_stops_a_client_command() {
 #[test]
 fn status_promote_and_resume_are_read() {
     assert_eq!(action(&["status"]), Action::Status { is_json: false });
-    assert_eq!(
-        action(&["status", "--json"]),
-        Action::Status { is_json: true }
-    );
+    assert_eq!(action(&["status", "--json"]), Action::Status { is_json: true });
     assert_eq!(action(&["promote"]), Action::Promote { is_json: false });
     let resume = Action::ReplicationResume { is_json: false };
     assert_eq!(action(&["replication", "resume"]), resume);
@@ -257,17 +198,8 @@ fn status_promote_and_resume_are_read() {
 
 #[test]
 fn token_commands_are_read() {
-    let line = [
-        "token",
-        "create",
-        "--scope",
-        "read",
-        "--vault",
-        "v",
-        "--expires-in",
-        "30d",
-        "--label=l",
-    ];
+    let line =
+        ["token", "create", "--scope", "read", "--vault", "v", "--expires-in", "30d", "--label=l"];
     assert_eq!(
         action(&line),
         Action::TokenCreate {
@@ -279,17 +211,10 @@ fn token_commands_are_read() {
             is_json: false,
         }
     );
-    assert_eq!(
-        action(&["token", "list", "--json"]),
-        Action::TokenList { is_json: true }
-    );
+    assert_eq!(action(&["token", "list", "--json"]), Action::TokenList { is_json: true });
     assert_eq!(
         action(&["token", "revoke", "7", "--ack-backup"]),
-        Action::TokenRevoke {
-            id: "7".into(),
-            is_ack_backup: true,
-            is_json: false
-        }
+        Action::TokenRevoke { id: "7".into(), is_ack_backup: true, is_json: false }
     );
     assert!(refused(&["token", "create"]).starts_with("--scope: must be given"));
     assert!(refused(&["token", "create", "--scope", "all"]).contains("\"all\" is none of"));
@@ -317,18 +242,7 @@ fn durations_have_units() {
     assert_eq!(seconds("5m"), Some(300));
     assert_eq!(seconds("12h"), Some(43_200));
     assert_eq!(seconds("2w"), Some(1_209_600));
-    for text in [
-        "",
-        "0",
-        "0d",
-        "d",
-        "1y",
-        "-1",
-        "1.5h",
-        "1d1h",
-        "99999999999999999999",
-        "3e18w",
-    ] {
+    for text in ["", "0", "0d", "d", "1y", "-1", "1.5h", "1d1h", "99999999999999999999", "3e18w"] {
         assert_eq!(seconds(text), None, "{text}");
     }
     assert_eq!(seconds("18446744073709551615w"), None);
@@ -343,14 +257,8 @@ fn entry_commands_are_read() {
         precondition,
         is_ack_backup: false,
     };
-    assert_eq!(
-        action(&["entry", "put", "v", "e"]),
-        put(None, Precondition::None)
-    );
-    assert_eq!(
-        action(&["entry", "put", "v", "e", "-"]),
-        put(None, Precondition::None)
-    );
+    assert_eq!(action(&["entry", "put", "v", "e"]), put(None, Precondition::None));
+    assert_eq!(action(&["entry", "put", "v", "e", "-"]), put(None, Precondition::None));
     assert_eq!(
         action(&["entry", "put", "v", "e", "f", "--if-none-match", "*"]),
         put(Some("f"), Precondition::Absent)
@@ -363,41 +271,23 @@ fn entry_commands_are_read() {
     }
     assert_eq!(
         action(&["entry", "get", "v", "e", "--output", "o"]),
-        Action::EntryGet {
-            vault: "v".into(),
-            entry: "e".into(),
-            output: Some("o".into())
-        }
+        Action::EntryGet { vault: "v".into(), entry: "e".into(), output: Some("o".into()) }
     );
     assert_eq!(
         action(&["entry", "list", "v", "--prefix", "p", "--json"]),
-        Action::EntryList {
-            vault: "v".into(),
-            prefix: Some("p".into()),
-            is_json: true
-        }
+        Action::EntryList { vault: "v".into(), prefix: Some("p".into()), is_json: true }
     );
     assert_eq!(
         action(&["entry", "delete", "v", "--ack-backup", "--", "-e"]),
-        Action::EntryDelete {
-            vault: "v".into(),
-            entry: "-e".into(),
-            is_ack_backup: true
-        }
+        Action::EntryDelete { vault: "v".into(), entry: "-e".into(), is_ack_backup: true }
     );
     assert_eq!(
         action(&["entry", "conflicts", "v"]),
-        Action::EntryConflicts {
-            vault: "v".into(),
-            is_json: false
-        }
+        Action::EntryConflicts { vault: "v".into(), is_json: false }
     );
     assert_eq!(
         action(&["entry", "restore", "v", "7"]),
-        Action::EntryRestore {
-            vault: "v".into(),
-            conflict_id: "7".into()
-        }
+        Action::EntryRestore { vault: "v".into(), conflict_id: "7".into() }
     );
 }
 
@@ -412,10 +302,8 @@ fn nonsensical_preconditions_are_refused() {
 
 #[test]
 fn export_import_and_check_are_read() {
-    let export = |file: Option<&str>, force| Action::Export {
-        file: file.map(PathBuf::from),
-        force,
-    };
+    let export =
+        |file: Option<&str>, force| Action::Export { file: file.map(PathBuf::from), force };
     assert_eq!(action(&["export", "f"]), export(Some("f"), false));
     assert_eq!(action(&["export", "-", "--force"]), export(None, true));
     match parsed(&["import", "f", "--data-dir", "/d"]) {
@@ -436,17 +324,11 @@ fn export_import_and_check_are_read() {
         }
         other => panic!("not check: {other:?}"),
     }
-    assert!(matches!(
-        parsed(&["check"]),
-        Command::Check { restamp: false, .. }
-    ));
+    assert!(matches!(parsed(&["check"]), Command::Check { restamp: false, .. }));
     assert!(refused(&["check", "--listen", "127.0.0.1:1"]).starts_with("unknown option"));
 }
 
 #[test]
 fn exit_codes_are_fixed() {
-    assert_eq!(
-        [Exit::Done, Exit::Refused, Exit::Unreached].map(Exit::code),
-        [0, 1, 2]
-    );
+    assert_eq!([Exit::Done, Exit::Refused, Exit::Unreached].map(Exit::code), [0, 1, 2]);
 }

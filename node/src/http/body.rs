@@ -28,22 +28,15 @@ pub struct BodyBudget {
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self {
-            left: Arc::new(AtomicUsize::new(BODIES_BYTES_MAX)),
-        }
+        Self { left: Arc::new(AtomicUsize::new(BODIES_BYTES_MAX)) }
     }
 }
 
 impl BodyBudget {
     fn take(&self, bytes: usize) -> Option<Share> {
         let take = |left: usize| left.checked_sub(bytes);
-        self.left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
-            .ok()?;
-        Some(Share {
-            budget: self.clone(),
-            bytes,
-        })
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
+        Some(Share { budget: self.clone(), bytes })
     }
 }
 
@@ -134,10 +127,7 @@ pub(super) async fn read_whole(
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Whole {
-        bytes: whole.freeze(),
-        _share: share,
-    })
+    Ok(Whole { bytes: whole.freeze(), _share: share })
 }
 
 async fn next_frame(
@@ -199,10 +189,7 @@ impl ResponseBody {
     /// A streamed body and its writing end.
     pub fn stream() -> (StreamSender, ResponseBody) {
         let (pieces, receiver) = async_channel::bounded(PIECES_MAX);
-        let sender = StreamSender {
-            pieces,
-            buffer: Vec::with_capacity(PIECE_BYTES),
-        };
+        let sender = StreamSender { pieces, buffer: Vec::with_capacity(PIECE_BYTES) };
         (sender, ResponseBody::Stream(Box::pin(receiver)))
     }
 }

@@ -38,7 +38,7 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 
 /// Counts connections and requests, and tells connections when to end.
 ///
-/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live [`Slot`]; `requests`
+/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live `Slot`; `requests`
 /// counts those among them that answer a request.
 #[derive(Clone, Debug)]
 pub struct Connections {
@@ -63,16 +63,7 @@ impl Default for Connections {
         let (quiet, quieted) = async_channel::bounded(1);
         let open = AtomicUsize::new(0);
         let requests = AtomicUsize::new(0);
-        Self {
-            shared: Arc::new(Shared {
-                open,
-                requests,
-                stop,
-                stopped,
-                quiet,
-                quieted,
-            }),
-        }
+        Self { shared: Arc::new(Shared { open, requests, stop, stopped, quiet, quieted }) }
     }
 }
 
@@ -100,10 +91,7 @@ impl Connections {
     /// A place for one more connection, unless all are taken or the server stops.
     pub fn admit(&self) -> Option<Slot> {
         let more = |open: usize| (open < CONNECTIONS_MAX).then_some(open + 1);
-        let admitted = self
-            .shared
-            .open
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let admitted = self.shared.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         let slot = admitted.ok().map(|_| Slot(self.shared.clone()))?;
         (!self.is_stopping()).then_some(slot)
     }
@@ -212,19 +200,11 @@ async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
 /// What every answer has in common.
 fn finish(mut response: Response, is_head: bool) -> Response {
     let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("no-store"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        header::HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
     if is_head && let ResponseBody::Whole(bytes) = response.body() {
         let length = header::HeaderValue::from(bytes.len());
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, length);
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
         *response.body_mut() = ResponseBody::from("");
     }
     response

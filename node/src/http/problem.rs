@@ -103,12 +103,7 @@ pub struct Problem {
 impl Problem {
     /// A refusal with an edition's own code.
     pub fn new(code: &'static str, status: StatusCode, detail: &'static str) -> Self {
-        Self {
-            code,
-            status,
-            detail,
-            headers: Vec::new(),
-        }
+        Self { code, status, detail, headers: Vec::new() }
     }
 
     /// The refusal with one more header.
@@ -141,9 +136,7 @@ impl Problem {
         let mut response = Response::new(ResponseBody::from(document.to_string()));
         *response.status_mut() = self.status;
         let content_type = HeaderValue::from_static("application/problem+json");
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().extend(self.headers);
         response
     }

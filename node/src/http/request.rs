@@ -18,6 +18,10 @@ pub type Response = http::Response<ResponseBody>;
 /// The most segments of a path: the longest route has seven.
 const SEGMENTS_MAX: usize = 8;
 
+/// A header that is doubled or not text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHeader;
+
 /// A request whose head has been checked.
 pub struct Request<T> {
     /// The method.
@@ -74,12 +78,12 @@ impl<T: Timer> Request<T> {
     }
 
     /// A header that may be given once, as text.
-    pub fn header(&self, name: header::HeaderName) -> Result<Option<&str>, ()> {
+    pub fn header(&self, name: header::HeaderName) -> Result<Option<&str>, BadHeader> {
         let mut values = self.headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some(value), None) => value.to_str().map(Some).map_err(drop),
-            (Some(_), Some(_)) => Err(()),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| BadHeader),
+            (Some(_), Some(_)) => Err(BadHeader),
         }
     }
 
@@ -101,10 +105,7 @@ fn decode(segment: &str) -> Option<String> {
     if !segment.split('%').skip(1).all(is_escape) {
         return None;
     }
-    percent_decode_str(segment)
-        .decode_utf8()
-        .ok()
-        .map(|text| text.into_owned())
+    percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
 }
 
 /// The parameters of a query: each known, each at most once.
@@ -130,10 +131,7 @@ impl Query {
 
     /// A parameter's value.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// A number between 1 and `max`.
@@ -141,10 +139,7 @@ impl Query {
         let Some(value) = self.value(name) else {
             return Ok(default);
         };
-        let number = value
-            .parse()
-            .ok()
-            .filter(|number| (1..=max).contains(number));
+        let number = value.parse().ok().filter(|number| (1..=max).contains(number));
         number.ok_or_else(|| Code::BadQuery.into())
     }
 }
@@ -155,9 +150,7 @@ pub fn json(status: StatusCode, document: &impl Serialize) -> Response {
     let mut response = Response::new(ResponseBody::from(text));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
 
@@ -172,10 +165,7 @@ mod tests {
         assert_eq!(query.number("limit", 100, 1000).unwrap(), 5);
         assert_eq!(query.number("missing", 100, 1000).unwrap(), 100);
         for bad in ["x=1", "limit=1&limit=2", "limit=%ff", "limit=%", "limit=%zz", "limit=%1"] {
-            assert_eq!(
-                Query::parse(bad, &["limit"]).unwrap_err().code(),
-                "CV-BAD-QUERY"
-            );
+            assert_eq!(Query::parse(bad, &["limit"]).unwrap_err().code(), "CV-BAD-QUERY");
         }
         for bad in ["limit=0", "limit=1001", "limit=-1", "limit="] {
             let query = Query::parse(bad, &["limit"]).unwrap();

@@ -19,11 +19,7 @@ pub(super) struct Stall<Io, T> {
 
 impl<Io, T> Stall<Io, T> {
     pub(super) fn new(io: Io, timer: T) -> Self {
-        Self {
-            io,
-            timer,
-            stalled: None,
-        }
+        Self { io, timer, stalled: None }
     }
 }
 
@@ -37,9 +33,7 @@ impl<Io: Unpin, T: Timer + Unpin> Stall<Io, T> {
             self.stalled = None;
             return progress;
         }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| self.timer.sleep(WRITE_STALL));
+        let stalled = self.stalled.get_or_insert_with(|| self.timer.sleep(WRITE_STALL));
         match stalled.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

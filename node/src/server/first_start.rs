@@ -22,10 +22,7 @@ pub(super) fn ensure_admin_token(store: &Store) -> Result<(), StartError> {
     if path.exists() {
         return Ok(());
     }
-    let presented = Presented {
-        id: TokenId(entropy::bytes()),
-        secret: entropy::bytes(),
-    };
+    let presented = Presented { id: TokenId(entropy::bytes()), secret: entropy::bytes() };
     let token = AccessToken {
         id: presented.id,
         vault: None,
@@ -50,11 +47,7 @@ pub(super) fn ensure_admin_token(store: &Store) -> Result<(), StartError> {
 fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     let partial = path.with_extension("partial");
     let _ = fs::remove_file(&partial);
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     fs::rename(&partial, path)
@@ -69,7 +62,5 @@ fn tell(path: &Path) {
     log::line(&format!(
         "  store:  echo hello | clavitor entry put my-vault my-entry - --token-file {file}"
     ));
-    log::line(&format!(
-        "  read:   clavitor entry get my-vault my-entry --token-file {file}"
-    ));
+    log::line(&format!("  read:   clavitor entry get my-vault my-entry --token-file {file}"));
 }

@@ -24,12 +24,7 @@ pub(crate) struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     pub(crate) fn new(given: &'a Given, is_commercial: bool, problems: Vec<String>) -> Self {
-        Assembly {
-            given,
-            is_commercial,
-            problems,
-            warnings: Vec::new(),
-        }
+        Assembly { given, is_commercial, problems, warnings: Vec::new() }
     }
 
     /// All settings of a server, or nothing if there were problems.
@@ -45,10 +40,7 @@ impl<'a> Assembly<'a> {
             self.require_loopback(Key::MetricsListen, metrics_listen);
         }
         let pop_id = data.as_ref().and_then(|data| data.pop_id.clone());
-        let own_url = OwnUrl {
-            advertise_url: advertise_url.clone(),
-            listen,
-        };
+        let own_url = OwnUrl { advertise_url: advertise_url.clone(), listen };
         let replication = match self.is_commercial {
             true => self.replication(&own_url, pop_id, allow_plain_http),
             false => None,
@@ -76,12 +68,7 @@ impl<'a> Assembly<'a> {
             true => self.value(Key::Cluster, values::name),
             false => None,
         };
-        Some(DataSettings {
-            data_dir: data_dir?,
-            data_bytes_max: data_bytes_max?,
-            pop_id,
-            cluster,
-        })
+        Some(DataSettings { data_dir: data_dir?, data_bytes_max: data_bytes_max?, pop_id, cluster })
     }
 
     fn warn_about_ineffective(&mut self) {
@@ -95,9 +82,8 @@ impl<'a> Assembly<'a> {
                     "{naming}: only the commercial edition has this; this server ignores it"
                 ));
             } else if setting.reach == Reach::Announced {
-                self.warnings.push(format!(
-                    "{naming}: not part of this version yet; it has no effect"
-                ));
+                self.warnings
+                    .push(format!("{naming}: not part of this version yet; it has no effect"));
             }
         }
     }
@@ -142,10 +128,7 @@ impl<'a> Assembly<'a> {
         let missing: Vec<&str> = [
             (is_given(Key::PopId), "--pop-id"),
             (is_given(Key::ReplicationPrimary), "--replication-primary"),
-            (
-                is_given(Key::ReplicationBackup),
-                "at least one --replication-backup",
-            ),
+            (is_given(Key::ReplicationBackup), "at least one --replication-backup"),
             (has_secret, "--replication-token-file"),
         ]
         .into_iter()
@@ -153,8 +136,7 @@ impl<'a> Assembly<'a> {
         .collect();
         if !missing.is_empty() {
             let missing = missing.join(" and ");
-            self.problems
-                .push(format!("{naming}: replication also needs {missing}"));
+            self.problems.push(format!("{naming}: replication also needs {missing}"));
         }
     }
 
@@ -176,8 +158,7 @@ impl<'a> Assembly<'a> {
         for (index, url) in members.iter().enumerate() {
             if members[..index].contains(url) {
                 let naming = self.naming(Key::ReplicationBackup);
-                self.problems
-                    .push(format!("{naming}: {url} is named twice in the cluster"));
+                self.problems.push(format!("{naming}: {url} is named twice in the cluster"));
             }
         }
         // Half a list cannot tell whether this server is on it.
@@ -189,18 +170,13 @@ impl<'a> Assembly<'a> {
         if members.iter().any(|url| **url == own) {
             return Some(own);
         }
-        let cluster = members
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let cluster = members.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let naming = match own_url.advertise_url {
             Some(_) => self.naming(Key::AdvertiseUrl),
             None => "--advertise-url (not given, so http:// and --listen)".to_owned(),
         };
-        self.problems.push(format!(
-            "{naming}: {own} is not one of the cluster's URLs, which are {cluster}"
-        ));
+        self.problems
+            .push(format!("{naming}: {own} is not one of the cluster's URLs, which are {cluster}"));
         None
     }
 
@@ -211,8 +187,7 @@ impl<'a> Assembly<'a> {
             (Some(_), Some(_)) => {
                 let direct = self.naming(Key::ReplicationToken);
                 let file = self.naming(Key::ReplicationTokenFile);
-                self.problems
-                    .push(format!("{direct}: given beside {file}; give only one"));
+                self.problems.push(format!("{direct}: given beside {file}; give only one"));
                 return None;
             }
             (Some(direct), None) => (direct, Key::ReplicationToken),
@@ -235,9 +210,7 @@ impl<'a> Assembly<'a> {
                 Secret::new(file.bytes.to_vec())
             }),
         };
-        secret
-            .map_err(|error| self.problems.push(format!("{naming}: {error}")))
-            .ok()
+        secret.map_err(|error| self.problems.push(format!("{naming}: {error}"))).ok()
     }
 
     fn warn_about_direct_secret(&mut self, naming: &str, source: &Source) {
@@ -285,14 +258,9 @@ impl<'a> Assembly<'a> {
     /// The place of one URL of a list, which in a file has its own line.
     fn naming_of_url(&self, key: Key, url: &ServerUrl) -> String {
         let is_it = |item: &&Item| {
-            item.text
-                .to_str()
-                .is_some_and(|text| ServerUrl::parse(text).as_ref() == Ok(url))
+            item.text.to_str().is_some_and(|text| ServerUrl::parse(text).as_ref() == Ok(url))
         };
-        let item = self
-            .given
-            .get(&key)
-            .and_then(|items| items.iter().find(is_it));
+        let item = self.given.get(&key).and_then(|items| items.iter().find(is_it));
         item.map_or_else(|| self.naming(key), |item| item.source.naming(setting(key)))
     }
 
@@ -315,9 +283,7 @@ impl<'a> Assembly<'a> {
         }
         match (setting(key).default, key) {
             ("", _) | (_, Key::AdvertiseUrl) => None,
-            (default, _) => read(default)
-                .map_err(|error| self.problems.push(error))
-                .ok(),
+            (default, _) => read(default).map_err(|error| self.problems.push(error)).ok(),
         }
     }
 
@@ -347,8 +313,6 @@ struct OwnUrl {
 
 impl OwnUrl {
     fn effective(&self) -> Option<ServerUrl> {
-        self.advertise_url
-            .clone()
-            .or_else(|| self.listen.map(ServerUrl::of_address))
+        self.advertise_url.clone().or_else(|| self.listen.map(ServerUrl::of_address))
     }
 }

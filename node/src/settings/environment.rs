@@ -24,9 +24,7 @@ impl Environment {
             let name = name.into_string().ok()?;
             Some((name, value))
         });
-        Environment {
-            variables: named.collect(),
-        }
+        Environment { variables: named.collect() }
     }
 
     /// An environment of exactly these variables.
@@ -35,12 +33,8 @@ impl Environment {
         N: Into<String>,
         V: Into<OsString>,
     {
-        let pairs = variables
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        Environment {
-            variables: pairs.collect(),
-        }
+        let pairs = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Environment { variables: pairs.collect() }
     }
 
     /// The value of one variable.
@@ -51,11 +45,8 @@ impl Environment {
     /// One sentence for each `CLAVITOR_` variable that means nothing: a misspelt one must not
     /// silently leave a default in force.
     pub fn unknown_variables(&self) -> Vec<String> {
-        let mut known: Vec<String> = TABLE
-            .iter()
-            .filter(|row| row.has_flag())
-            .map(|row| row.variable())
-            .collect();
+        let mut known: Vec<String> =
+            TABLE.iter().filter(|row| row.has_flag()).map(|row| row.variable()).collect();
         known.push(SERVER_VARIABLE.to_owned());
         known.push(TOKEN_FILE_VARIABLE.to_owned());
         let is_unknown = |name: &&String| {
@@ -65,11 +56,7 @@ impl Environment {
             let suggestion = did_you_mean(name, "", known.iter().map(String::as_str));
             format!("environment: unknown variable \"{name}\"{suggestion}")
         };
-        self.variables
-            .keys()
-            .filter(is_unknown)
-            .map(describe)
-            .collect()
+        self.variables.keys().filter(is_unknown).map(describe).collect()
     }
 }
 

@@ -33,9 +33,7 @@ pub(crate) fn read(
 fn contents(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err("it is larger than 1 MiB".to_owned());
     }
@@ -45,11 +43,7 @@ fn contents(path: &Path) -> Result<String, String> {
 fn parse(path: &Path, text: &str, is_commercial: bool, problems: &mut Vec<String>) -> Given {
     let at = |span: Range<usize>| {
         let (line, column) = position(text, span.start);
-        Source::File {
-            path: path.to_owned(),
-            line,
-            column,
-        }
+        Source::File { path: path.to_owned(), line, column }
     };
     let mut given = Given::new();
     let table = match DeTable::parse(text) {
@@ -72,10 +66,7 @@ fn parse(path: &Path, text: &str, is_commercial: bool, problems: &mut Vec<String
         };
         // What this edition ignores is not read either: it must not keep a server from starting.
         let items = match setting.is_commercial && !is_commercial {
-            true => Ok(vec![Item {
-                text: "(not read)".into(),
-                source: at(value.span()),
-            }]),
+            true => Ok(vec![Item { text: "(not read)".into(), source: at(value.span()) }]),
             false => items_of(setting, &value, &at),
         };
         match items {
@@ -89,9 +80,7 @@ fn parse(path: &Path, text: &str, is_commercial: bool, problems: &mut Vec<String
 }
 
 fn setting_of_key(key: &str) -> Result<&'static Setting, String> {
-    let by_key = TABLE
-        .iter()
-        .find(|row| row.has_flag() && row.file_key() == key);
+    let by_key = TABLE.iter().find(|row| row.has_flag() && row.file_key() == key);
     match by_key {
         Some(setting) if setting.reach == Reach::NotInFile => {
             Err(format!("\"{key}\" cannot be set in a configuration file"))
@@ -121,10 +110,7 @@ fn items_of(
     let item = |element: &Spanned<DeValue<'_>>| {
         let source = at(element.span());
         match text_of(setting.kind, element.get_ref()) {
-            Some(text) => Ok(Item {
-                text: text.into(),
-                source,
-            }),
+            Some(text) => Ok(Item { text: text.into(), source }),
             None => Err((source, format!("must be {}", expected(setting)))),
         }
     };
@@ -184,20 +170,14 @@ mod tests {
             problems_of("listen = \"127.0.0.1:1\"\n\n  data-dir = \"x\"\n"),
             ["c.toml:3:3: unknown key \"data-dir\", did you mean \"data_dir\"?"]
         );
-        assert_eq!(
-            problems_of("[wombats]\nx = 1\n"),
-            ["c.toml:1:2: unknown key \"wombats\""]
-        );
+        assert_eq!(problems_of("[wombats]\nx = 1\n"), ["c.toml:1:2: unknown key \"wombats\""]);
     }
 
     #[test]
     fn every_unknown_key_is_reported_in_order() {
         let problems = problems_of("zebra = 1\nlistn = 1\n");
         assert_eq!(problems[0], "c.toml:1:1: unknown key \"zebra\"");
-        assert_eq!(
-            problems[1],
-            "c.toml:2:1: unknown key \"listn\", did you mean \"listen\"?"
-        );
+        assert_eq!(problems[1], "c.toml:2:1: unknown key \"listn\", did you mean \"listen\"?");
     }
 
     #[test]
@@ -218,10 +198,7 @@ mod tests {
 
     #[test]
     fn the_wrong_type_is_refused_where_it_stands() {
-        assert_eq!(
-            problems_of("listen = 5"),
-            ["c.toml:1:10: listen: must be a string"]
-        );
+        assert_eq!(problems_of("listen = 5"), ["c.toml:1:10: listen: must be a string"]);
         assert_eq!(
             problems_of("allow_plain_http = \"yes\""),
             ["c.toml:1:20: allow_plain_http: must be true or false"]
@@ -230,10 +207,7 @@ mod tests {
             problems_of("replication_backup = [\"http://a\", 7]"),
             ["c.toml:1:35: replication_backup: must be a list of strings"]
         );
-        assert_eq!(
-            problems_of("pop_id = [\"a\"]"),
-            ["c.toml:1:10: pop_id: must be a string"]
-        );
+        assert_eq!(problems_of("pop_id = [\"a\"]"), ["c.toml:1:10: pop_id: must be a string"]);
         assert_eq!(problems_of("data_bytes_max = 1.5").len(), 1);
     }
 
@@ -253,12 +227,7 @@ mod tests {
                     allow_plain_http = true\n";
         let given = parse(Path::new("c.toml"), text, true, &mut problems);
         assert_eq!(problems, Vec::<String>::new());
-        let texts = |key| {
-            given[&key]
-                .iter()
-                .map(|item| item.text.clone())
-                .collect::<Vec<_>>()
-        };
+        let texts = |key| given[&key].iter().map(|item| item.text.clone()).collect::<Vec<_>>();
         assert_eq!(texts(Key::ReplicationBackup), ["a", "b"]);
         assert_eq!(texts(Key::DataBytesMax), ["1048576"]);
         assert_eq!(texts(Key::AllowPlainHttp), ["true"]);

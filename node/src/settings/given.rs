@@ -22,9 +22,7 @@ pub struct Flag {
 // The value may be a secret.
 impl fmt::Debug for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flag")
-            .field("name", &self.setting.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Flag").field("name", &self.setting.name).finish_non_exhaustive()
     }
 }
 
@@ -72,9 +70,7 @@ pub(crate) struct Item {
 // Values may be secrets, and nothing needs to print one from here.
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("Item").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -93,9 +89,7 @@ pub(crate) fn gather(
     let from_environment = from_environment(environment);
     let from_flags = from_flags(flags, problems);
     let config = setting(Key::Config);
-    let file = from_flags
-        .get(&Key::Config)
-        .or_else(|| from_environment.get(&Key::Config));
+    let file = from_flags.get(&Key::Config).or_else(|| from_environment.get(&Key::Config));
     let mut given = match file.and_then(|items| items.first()) {
         Some(item) => {
             let naming = item.source.naming(config);
@@ -115,10 +109,7 @@ fn from_environment(environment: &Environment) -> Given {
         let Some(value) = environment.value(&setting.variable()) else {
             continue;
         };
-        let item = |text: OsString| Item {
-            text,
-            source: Source::Environment,
-        };
+        let item = |text: OsString| Item { text, source: Source::Environment };
         let items = match setting.is_repeatable {
             true => list_of(value).into_iter().map(item).collect(),
             false => vec![item(value.to_owned())],
@@ -131,9 +122,7 @@ fn from_environment(environment: &Environment) -> Given {
 /// The parts between commas, without the blanks around them.
 fn list_of(value: &OsStr) -> Vec<OsString> {
     let parts = value.as_bytes().split(|byte| *byte == b',');
-    parts
-        .map(|part| OsString::from_vec(part.trim_ascii().to_vec()))
-        .collect()
+    parts.map(|part| OsString::from_vec(part.trim_ascii().to_vec())).collect()
 }
 
 fn from_flags(flags: Vec<Flag>, problems: &mut Vec<String>) -> Given {
@@ -144,10 +133,7 @@ fn from_flags(flags: Vec<Flag>, problems: &mut Vec<String>) -> Given {
         if !items.is_empty() && !setting.is_repeatable {
             problems.push(format!("--{}: given twice", setting.name));
         }
-        items.push(Item {
-            text: value,
-            source: Source::Flag,
-        });
+        items.push(Item { text: value, source: Source::Flag });
     }
     given
 }

@@ -12,12 +12,7 @@ pub(crate) fn nearest<'a>(
     }
     let (best, candidate) = candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                distance(&word, &candidate.chars().collect::<Vec<_>>()),
-                candidate,
-            )
-        })
+        .map(|candidate| (distance(&word, &candidate.chars().collect::<Vec<_>>()), candidate))
         .min_by_key(|(distance, _)| *distance)?;
     let near = 1 + word.len().max(candidate.chars().count()) / 4;
     (best <= near).then_some(candidate)
@@ -67,10 +62,7 @@ mod tests {
         assert_eq!(nearest("lisetn", NAMES), Some("listen"));
         assert_eq!(nearest("data-dir", NAMES), Some("data_dir"));
         assert_eq!(nearest("datadir", NAMES), Some("data_dir"));
-        assert_eq!(
-            nearest("replication_backups", NAMES),
-            Some("replication_backup")
-        );
+        assert_eq!(nearest("replication_backups", NAMES), Some("replication_backup"));
     }
 
     #[test]

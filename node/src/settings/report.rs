@@ -32,26 +32,15 @@ pub(crate) fn origins(given: &Given, is_commercial: bool) -> Vec<Origin> {
             _ if setting.is_secret => "(set)".to_owned(),
             _ => texts.collect::<Vec<_>>().join(", "),
         };
-        let source = items
-            .first()
-            .map_or(Source::Default, |item| item.source.clone());
-        Some(Origin {
-            setting,
-            value,
-            source,
-            is_ignored,
-        })
+        let source = items.first().map_or(Source::Default, |item| item.source.clone());
+        Some(Origin { setting, value, source, is_ignored })
     };
     TABLE.iter().filter_map(origin).collect()
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = if self.value.is_empty() {
-            "-"
-        } else {
-            &self.value
-        };
+        let value = if self.value.is_empty() { "-" } else { &self.value };
         let source = match &self.source {
             Source::Default => "default".to_owned(),
             Source::File { path, line, column } => {
@@ -123,10 +112,7 @@ mod tests {
     fn paragraphs_break_between_words() {
         let text = wrapped(&"word ".repeat(40), 4);
         assert!(text.lines().count() > 1);
-        assert!(
-            text.lines()
-                .all(|line| line.len() <= 80 && line.starts_with("    word"))
-        );
+        assert!(text.lines().all(|line| line.len() <= 80 && line.starts_with("    word")));
         assert_eq!(wrapped("", 2), "  \n");
     }
 }

@@ -29,9 +29,7 @@ impl Secret {
             ));
         }
         let mut is_seen = [false; 256];
-        bytes
-            .iter()
-            .for_each(|byte| is_seen[usize::from(*byte)] = true);
+        bytes.iter().for_each(|byte| is_seen[usize::from(*byte)] = true);
         let distinct = is_seen.iter().filter(|seen| **seen).count();
         if distinct < SECRET_DISTINCT_MIN {
             return Err(format!(
@@ -68,19 +66,14 @@ pub(crate) fn read_secret_file(path: &Path) -> Result<SecretFile, String> {
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     // Reserved at once, so that growing leaves no copy behind in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
-    file.take(SECRET_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(SECRET_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() > SECRET_BYTES_MAX {
         return Err(format!("{} is too long for a secret", path.display()));
     }
     while matches!(bytes.last(), Some(b'\n' | b'\r')) {
         bytes.pop();
     }
-    Ok(SecretFile {
-        bytes,
-        is_open_to_others: mode & 0o044 != 0,
-    })
+    Ok(SecretFile { bytes, is_open_to_others: mode & 0o044 != 0 })
 }
 
 #[cfg(test)]
@@ -111,10 +104,7 @@ mod tests {
         std::fs::write(&path, "abc def\r\n\n").expect("a temporary file can be written");
         let read = read_secret_file(&path);
         std::fs::remove_file(&path).expect("the file is there");
-        assert_eq!(
-            read.map(|file| file.bytes.to_vec()),
-            Ok(b"abc def".to_vec())
-        );
+        assert_eq!(read.map(|file| file.bytes.to_vec()), Ok(b"abc def".to_vec()));
     }
 
     #[test]

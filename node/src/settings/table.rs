@@ -116,10 +116,7 @@ impl Setting {
     pub fn variable(&self) -> String {
         match self.reach {
             Reach::Announced => self.name.to_owned(),
-            _ => format!(
-                "CLAVITOR_{}",
-                self.name.to_ascii_uppercase().replace('-', "_")
-            ),
+            _ => format!("CLAVITOR_{}", self.name.to_ascii_uppercase().replace('-', "_")),
         }
     }
 
@@ -142,17 +139,12 @@ pub fn setting(key: Key) -> &'static Setting {
 
 /// The row whose flag is `name`, given without dashes.
 pub fn setting_of_flag(name: &str) -> Option<&'static Setting> {
-    TABLE
-        .iter()
-        .find(|setting| setting.has_flag() && setting.name == name)
+    TABLE.iter().find(|setting| setting.has_flag() && setting.name == name)
 }
 
 /// The default of `--data-bytes-max`: address space is scarce on small machines.
-const DATA_BYTES_MAX_DEFAULT: &str = if cfg!(target_pointer_width = "64") {
-    "64GiB"
-} else {
-    "1GiB"
-};
+const DATA_BYTES_MAX_DEFAULT: &str =
+    if cfg!(target_pointer_width = "64") { "64GiB" } else { "1GiB" };
 
 const ROW: Setting = Setting {
     key: Key::Config,

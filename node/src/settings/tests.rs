@@ -82,11 +82,7 @@ fn pair_problem(more: &[(&'static str, &str)]) -> String {
 fn every_key_has_one_row_and_every_name_is_its_own() {
     for (index, row) in TABLE.iter().enumerate() {
         assert_eq!(setting(row.key).name, row.name);
-        assert!(
-            TABLE[..index].iter().all(|other| other.name != row.name),
-            "{}",
-            row.name
-        );
+        assert!(TABLE[..index].iter().all(|other| other.name != row.name), "{}", row.name);
         assert!(!row.help.is_empty());
     }
 }
@@ -123,17 +119,11 @@ fn flags_win_over_environment_which_wins_over_file() {
     assert_eq!(loaded.settings.cluster.as_deref(), Some("file"));
     let report = loaded.report();
     let line_of = |name: &str| {
-        let line = report
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default();
+        let line = report.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(line_of("listen"), "listen 127.0.0.1:3 flag --listen");
-    assert_eq!(
-        line_of("pop-id"),
-        "pop-id environment environment CLAVITOR_POP_ID"
-    );
+    assert_eq!(line_of("pop-id"), "pop-id environment environment CLAVITOR_POP_ID");
     assert_eq!(line_of("cluster"), format!("cluster file file {file}:3:11"));
     assert_eq!(line_of("data-dir"), "data-dir ./clavitor-data default");
     assert_eq!(line_of("metrics-listen"), "metrics-listen - default");
@@ -157,28 +147,18 @@ fn what_is_wrong_names_its_source() {
     );
     let environment = Environment::of([("CLAVITOR_POP_ID", "Calgary")]);
     let error = load(vec![], &environment, false).expect_err("a capital letter");
-    assert!(
-        error
-            .to_string()
-            .starts_with("CLAVITOR_POP_ID: \"Calgary\" is not a name")
-    );
+    assert!(error.to_string().starts_with("CLAVITOR_POP_ID: \"Calgary\" is not a name"));
     let scratch = Scratch::new();
     let file = scratch.file("c.toml", "\ndata_bytes_max = \"1\"\n");
     let error = problem(&[("config", &file)]);
-    assert_eq!(
-        error,
-        format!("{file}:2:18: data_bytes_max: \"1\" is not between 1MiB and 1TiB")
-    );
+    assert_eq!(error, format!("{file}:2:18: data_bytes_max: \"1\" is not between 1MiB and 1TiB"));
 }
 
 #[test]
 fn empty_doubled_and_unreadable_are_refused() {
     assert_eq!(problem(&[("pop-id", "")]), "--pop-id: is empty");
     assert_eq!(problem(&[("data-dir", "")]), "--data-dir: is empty");
-    assert_eq!(
-        problem(&[("pop-id", "a"), ("pop-id", "b")]),
-        "--pop-id: given twice"
-    );
+    assert_eq!(problem(&[("pop-id", "a"), ("pop-id", "b")]), "--pop-id: given twice");
     assert!(
         problem(&[("config", "/nonexistent/c.toml")])
             .starts_with("--config: cannot read /nonexistent/c.toml: No such file")
@@ -195,21 +175,14 @@ fn all_problems_are_reported_at_once() {
 fn unknown_variables_are_refused_with_a_suggestion() {
     let environment = Environment::of([("CLAVITOR_POPID", "a")]);
     let error = load(vec![], &environment, false).expect_err("unknown");
-    assert!(
-        error
-            .to_string()
-            .contains("did you mean \"CLAVITOR_POP_ID\"?")
-    );
+    assert!(error.to_string().contains("did you mean \"CLAVITOR_POP_ID\"?"));
 }
 
 #[test]
 fn leaving_loopback_needs_consent() {
     for name in ["listen", "metrics-listen"] {
         let error = problem(&[(name, "0.0.0.0:1984")]);
-        assert!(
-            error.starts_with(&format!("--{name}: 0.0.0.0:1984 is not loopback")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("--{name}: 0.0.0.0:1984 is not loopback")), "{error}");
         let consented = load_flags(&[(name, "0.0.0.0:1984"), ("allow-plain-http", "true")]);
         assert!(consented.is_ok());
     }
@@ -236,20 +209,11 @@ fn a_list_in_the_environment_is_split_at_commas() {
     let environment = Environment::of([
         ("CLAVITOR_POP_ID", "a"),
         ("CLAVITOR_REPLICATION_PRIMARY", "http://127.0.0.1:1984"),
-        (
-            "CLAVITOR_REPLICATION_BACKUP",
-            "http://127.0.0.1:1985, http://127.0.0.1:1986",
-        ),
+        ("CLAVITOR_REPLICATION_BACKUP", "http://127.0.0.1:1985, http://127.0.0.1:1986"),
         ("CLAVITOR_REPLICATION_TOKEN_FILE", secret.as_str()),
     ]);
     let loaded = load(vec![], &environment, true).expect("it loads");
-    assert_eq!(
-        loaded
-            .settings
-            .replication
-            .map(|replication| replication.backups.len()),
-        Some(2)
-    );
+    assert_eq!(loaded.settings.replication.map(|replication| replication.backups.len()), Some(2));
 }
 
 #[test]
@@ -272,31 +236,17 @@ fn the_own_url_must_be_one_of_the_cluster() {
          of the cluster's URLs, which are http://127.0.0.1:1984, http://localhost:1985"
     );
     let error = pair_problem(&[("advertise-url", "http://127.0.0.1:7")]);
-    assert!(
-        error.starts_with("--advertise-url: http://127.0.0.1:7 is not one of"),
-        "{error}"
-    );
+    assert!(error.starts_with("--advertise-url: http://127.0.0.1:7 is not one of"), "{error}");
     let loaded = pair_and(&[("advertise-url", "http://LocalHost:1985")]).expect("it loads");
-    assert_eq!(
-        loaded.settings.advertise_url.as_deref(),
-        Some("http://localhost:1985")
-    );
+    assert_eq!(loaded.settings.advertise_url.as_deref(), Some("http://localhost:1985"));
 }
 
 #[test]
 fn the_cluster_has_no_duplicates_and_a_limit() {
     let error = pair_problem(&[("replication-backup", "http://127.0.0.1:1984/")]);
-    assert!(
-        error.contains("http://127.0.0.1:1984 is named twice in the cluster"),
-        "{error}"
-    );
-    let urls: Vec<String> = (0..15)
-        .map(|n| format!("http://127.0.0.1:{}", 3000 + n))
-        .collect();
-    let more: Vec<_> = urls
-        .iter()
-        .map(|url| ("replication-backup", url.as_str()))
-        .collect();
+    assert!(error.contains("http://127.0.0.1:1984 is named twice in the cluster"), "{error}");
+    let urls: Vec<String> = (0..15).map(|n| format!("http://127.0.0.1:{}", 3000 + n)).collect();
+    let more: Vec<_> = urls.iter().map(|url| ("replication-backup", url.as_str())).collect();
     assert_eq!(pair_problem(&more[..14]), "no problem");
     assert!(pair_problem(&more).contains("16 backups are given; a cluster has at most 15"));
 }
@@ -319,10 +269,7 @@ fn weak_unreadable_and_doubled_secrets_are_refused() {
     let error = pair_problem(&[("replication-token-file", "/nonexistent/s")]);
     assert!(error.starts_with("--replication-token-file: cannot read /nonexistent/s: No such"));
     let error = pair_problem(&[("replication-token", SECRET)]);
-    assert_eq!(
-        error,
-        "--replication-token: given beside --replication-token-file; give only one"
-    );
+    assert_eq!(error, "--replication-token: given beside --replication-token-file; give only one");
 }
 
 #[test]
@@ -347,11 +294,7 @@ fn a_secret_file_open_to_others_warns() {
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&open, mode).expect("the file is ours");
     let loaded = pair_and(&[("replication-token-file", &open)]).expect("it loads");
-    assert!(
-        loaded.warnings[0].contains("other accounts may read"),
-        "{:?}",
-        loaded.warnings
-    );
+    assert!(loaded.warnings[0].contains("other accounts may read"), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -366,22 +309,14 @@ fn community_warns_once_per_commercial_setting_and_serves() {
         ("TELEMETRY_FREQ", "often"),
         ("POP_REGION", "west"),
     ]);
-    let pairs = [
-        ("config", file.as_str()),
-        ("replication-token-file", "/nonexistent"),
-    ];
+    let pairs = [("config", file.as_str()), ("replication-token-file", "/nonexistent")];
     let loaded = load(flags(&pairs), &environment, false).expect("it serves all the same");
     let named = |name: &str| {
         let warnings = loaded.warnings.iter();
         warnings.filter(|warning| warning.contains(name)).count()
     };
     assert_eq!(loaded.warnings.len(), 7);
-    assert!(
-        loaded
-            .warnings
-            .iter()
-            .all(|warning| warning.contains("only the commercial edition"))
-    );
+    assert!(loaded.warnings.iter().all(|warning| warning.contains("only the commercial edition")));
     assert_eq!(named("CLAVITOR_REPLICATION_PRIMARY: "), 1);
     assert_eq!(named(":2:22: replication_backup: "), 1);
     assert_eq!(named("--replication-token-file: "), 1);
@@ -395,28 +330,15 @@ fn community_warns_once_per_commercial_setting_and_serves() {
 fn commercial_says_what_has_no_effect_yet() {
     let environment = Environment::of([("TELEMETRY_HOST", "https://hq")]);
     let loaded = load(vec![], &environment, true).expect("it loads");
-    assert_eq!(
-        loaded.warnings,
-        ["TELEMETRY_HOST: not part of this version yet; it has no effect"]
-    );
+    assert_eq!(loaded.warnings, ["TELEMETRY_HOST: not part of this version yet; it has no effect"]);
 }
 
 #[test]
 fn a_stopped_directory_needs_no_secret() {
-    let pairs = [
-        ("data-dir", "/d"),
-        ("replication-token-file", "/nonexistent"),
-    ];
+    let pairs = [("data-dir", "/d"), ("replication-token-file", "/nonexistent")];
     let data = load_data(flags(&pairs), &Environment::default(), true).expect("it loads");
     assert_eq!(data.data_dir, Path::new("/d"));
-    assert!(
-        load_data(
-            flags(&[("data-bytes-max", "1")]),
-            &Environment::default(),
-            true
-        )
-        .is_err()
-    );
+    assert!(load_data(flags(&[("data-bytes-max", "1")]), &Environment::default(), true).is_err());
 }
 
 #[test]
@@ -430,8 +352,5 @@ fn the_help_lists_every_setting_with_its_default() {
     let remark = "commercial edition only]";
     assert_eq!(unbroken(&text).matches(remark).count(), 8);
     assert!(!unbroken(&help(TABLE.iter(), true)).contains(remark));
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }

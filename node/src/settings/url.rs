@@ -34,11 +34,9 @@ impl ServerUrl {
         let host = normal_host(host).ok_or_else(wrong)?;
         let port = match port {
             None => 80,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits
-                .parse::<u16>()
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or_else(wrong)?,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?
+            }
             Some(_) => return Err(wrong()),
         };
         Ok(ServerUrl { host, port })
@@ -50,10 +48,7 @@ impl ServerUrl {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        ServerUrl {
-            host,
-            port: address.port(),
-        }
+        ServerUrl { host, port: address.port() }
     }
 
     /// Whether traffic to it stays on this machine.
@@ -97,9 +92,7 @@ fn normal_host(host: &str) -> Option<String> {
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
     };
     let is_name = host.len() <= HOST_BYTES_MAX && host.split('.').all(is_label);
     is_name.then(|| host.to_owned())
@@ -115,10 +108,7 @@ mod tests {
 
     #[test]
     fn one_server_has_one_spelling() {
-        assert_eq!(
-            normal("HTTP://Calgary.Example:1984/"),
-            "http://calgary.example:1984"
-        );
+        assert_eq!(normal("HTTP://Calgary.Example:1984/"), "http://calgary.example:1984");
         assert_eq!(normal("http://calgary"), "http://calgary:80");
         assert_eq!(normal("http://10.0.0.1:01984"), "http://10.0.0.1:1984");
         assert_eq!(normal("http://[0:0::1]:1984"), "http://[::1]:1984");
@@ -167,28 +157,13 @@ mod tests {
 
     #[test]
     fn loopback_is_what_stays_here() {
-        for text in [
-            "http://127.0.0.1",
-            "http://127.9.9.9",
-            "http://[::1]",
-            "http://localhost",
-        ] {
-            assert!(
-                ServerUrl::parse(text).is_ok_and(|url| url.is_loopback()),
-                "{text}"
-            );
+        for text in ["http://127.0.0.1", "http://127.9.9.9", "http://[::1]", "http://localhost"] {
+            assert!(ServerUrl::parse(text).is_ok_and(|url| url.is_loopback()), "{text}");
         }
         assert!(ServerUrl::parse("http://[::ffff:127.0.0.1]").is_ok_and(|url| url.is_loopback()));
-        for text in [
-            "http://10.0.0.1",
-            "http://calgary",
-            "http://localhost.example",
-            "http://[::]",
-        ] {
-            assert!(
-                ServerUrl::parse(text).is_ok_and(|url| !url.is_loopback()),
-                "{text}"
-            );
+        for text in ["http://10.0.0.1", "http://calgary", "http://localhost.example", "http://[::]"]
+        {
+            assert!(ServerUrl::parse(text).is_ok_and(|url| !url.is_loopback()), "{text}");
         }
     }
 }

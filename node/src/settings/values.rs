@@ -39,9 +39,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
 /// Reads the size of the storage map, rounded down to whole pages.
 pub(crate) fn data_bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("\"{text}\" is not a size such as 1048576, 512MiB or 64GiB");
-    let digits_end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
     let factor = match unit.trim_start().to_ascii_lowercase().as_str() {
         "" => 1,
@@ -73,38 +71,14 @@ mod tests {
         assert_eq!(data_bytes("1024 KiB"), Ok(MIB));
         assert_eq!(data_bytes("64gib"), Ok(64 * 1024 * MIB));
         assert_eq!(data_bytes("1TiB"), Ok(TIB));
-        assert_eq!(
-            data_bytes("1048577"),
-            Ok(MIB),
-            "rounded down to whole pages"
-        );
-        for text in [
-            "",
-            "MiB",
-            "1MB",
-            "1.5GiB",
-            "-1GiB",
-            "+1GiB",
-            "1 GiB x",
-            "99999999999999999999",
-        ] {
-            assert!(
-                data_bytes(text).is_err_and(|e| e.contains("not a size")),
-                "{text}"
-            );
+        assert_eq!(data_bytes("1048577"), Ok(MIB), "rounded down to whole pages");
+        for text in
+            ["", "MiB", "1MB", "1.5GiB", "-1GiB", "+1GiB", "1 GiB x", "99999999999999999999"]
+        {
+            assert!(data_bytes(text).is_err_and(|e| e.contains("not a size")), "{text}");
         }
-        for text in [
-            "0",
-            "1048575",
-            "1023KiB",
-            "1025GiB",
-            "2TiB",
-            "18446744073709551615TiB",
-        ] {
-            assert!(
-                data_bytes(text).is_err_and(|e| e.contains("not between")),
-                "{text}"
-            );
+        for text in ["0", "1048575", "1023KiB", "1025GiB", "2TiB", "18446744073709551615TiB"] {
+            assert!(data_bytes(text).is_err_and(|e| e.contains("not between")), "{text}");
         }
     }
 

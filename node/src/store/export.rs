@@ -93,13 +93,7 @@ pub fn export_to(store: &Store, out: &mut impl Write) -> Result<Exported, Export
         out.write_all(bytes)
     };
     put(MAGIC, &mut done)?;
-    for row in store
-        .inner
-        .tables
-        .records
-        .iter(&txn)
-        .map_err(StoreError::from)?
-    {
+    for row in store.inner.tables.records.iter(&txn).map_err(StoreError::from)? {
         let (_, stored) = row.map_err(StoreError::from)?;
         let (_, record) = super::tables::split_stored(stored)?;
         let len = u32::try_from(record.len()).map_err(|_| super::tables::DAMAGED_RECORD)?;
@@ -189,18 +183,10 @@ struct Records<'a, R> {
 
 impl<'a, R: Read> Records<'a, R> {
     fn open(input: &'a mut R) -> Result<Self, ExportError> {
-        let mut records = Self {
-            input,
-            hash: Sha256::new(),
-            is_done: false,
-        };
+        let mut records = Self { input, hash: Sha256::new(), is_done: false };
         let mut magic = [0; MAGIC.len()];
-        records
-            .fill(&mut magic)
-            .map_err(|_| ExportError::NotAnExport)?;
-        (magic == MAGIC)
-            .then_some(records)
-            .ok_or(ExportError::NotAnExport)
+        records.fill(&mut magic).map_err(|_| ExportError::NotAnExport)?;
+        (magic == MAGIC).then_some(records).ok_or(ExportError::NotAnExport)
     }
 
     fn batch(&mut self) -> Result<Vec<Record>, ExportError> {
@@ -229,9 +215,7 @@ impl<'a, R: Read> Records<'a, R> {
         self.input.read_exact(&mut digest).map_err(damaged)?;
         let has_more = self.input.read(&mut [0])? > 0;
         self.is_done = true;
-        (digest == expected && !has_more)
-            .then_some(())
-            .ok_or(ExportError::Damaged)
+        (digest == expected && !has_more).then_some(()).ok_or(ExportError::Damaged)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ExportError> {

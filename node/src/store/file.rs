@@ -43,17 +43,11 @@ const LEVELS_MAX: u8 = 32;
 pub(super) fn is_whole(file: &File) -> io::Result<bool> {
     let bytes = file.metadata()?.len();
     let first = Meta::read(file, 0);
-    let second = first
-        .as_ref()
-        .and_then(|meta| Meta::read(file, meta.page_bytes));
+    let second = first.as_ref().and_then(|meta| Meta::read(file, meta.page_bytes));
     let Some(meta) = first.into_iter().chain(second).max_by_key(|meta| meta.transaction) else {
         return Ok(true);
     };
-    let pages = Pages {
-        file,
-        page_bytes: meta.page_bytes,
-        count: bytes / meta.page_bytes,
-    };
+    let pages = Pages { file, page_bytes: meta.page_bytes, count: bytes / meta.page_bytes };
     let missing = (meta.last + 1).saturating_sub(pages.count);
     Ok(missing == 0 || pages.count_missing_free(meta.free_root, LEVELS_MAX) == Some(missing))
 }
@@ -134,9 +128,7 @@ impl Pages<'_> {
         let list = list.get(..usize::try_from(size).ok()?)?;
         let count = usize::try_from(word(list, 0)?).ok()?;
         let mut numbers = (1..=count).map(|at| word(list, at.checked_mul(WORD)?));
-        numbers.try_fold(0, |missing, number| {
-            Some(missing + u64::from(number? >= self.count))
-        })
+        numbers.try_fold(0, |missing, number| Some(missing + u64::from(number? >= self.count)))
     }
 }
 

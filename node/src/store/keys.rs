@@ -76,11 +76,7 @@ fn decode_hlc(bytes: &[u8]) -> Option<Hlc> {
     let (ms, rest) = bytes.split_first_chunk()?;
     let (counter, pop) = rest.split_first_chunk()?;
     let pop = std::str::from_utf8(pop).ok()?.parse().ok()?;
-    Some(Hlc {
-        ms: u64::from_be_bytes(*ms),
-        counter: u32::from_be_bytes(*counter),
-        pop,
-    })
+    Some(Hlc { ms: u64::from_be_bytes(*ms), counter: u32::from_be_bytes(*counter), pop })
 }
 
 fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -102,11 +98,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_back() {
-        let hlc = Hlc {
-            ms: 0x0100,
-            counter: 0,
-            pop: "a".parse().unwrap(),
-        };
+        let hlc = Hlc { ms: 0x0100, counter: 0, pop: "a".parse().unwrap() };
         for key in [
             Key::Entry(vault("v"), entry("né")),
             Key::Token(TokenId([0; 12])),
@@ -120,11 +112,7 @@ mod tests {
 
     #[test]
     fn the_longest_key_fits_lmdb() {
-        let hlc = Hlc {
-            ms: 0,
-            counter: 0,
-            pop: "p".repeat(31).parse().unwrap(),
-        };
+        let hlc = Hlc { ms: 0, counter: 0, pop: "p".repeat(31).parse().unwrap() };
         let key = Key::Loser(vault(&"v".repeat(64)), entry(&"e".repeat(256)), hlc);
         assert_eq!(encode_key(&key).len(), 366);
     }
@@ -134,17 +122,8 @@ mod tests {
         let key = |name: &str| encode_key(&Key::Entry(vault("v"), entry(name)));
         assert!(key("a") < key("aa") && key("aa") < key("b"));
         let pop = "a".parse().unwrap();
-        let loser = |ms| {
-            encode_key(&Key::Loser(
-                vault("v"),
-                entry("e"),
-                Hlc {
-                    ms,
-                    counter: 0,
-                    pop,
-                },
-            ))
-        };
+        let loser =
+            |ms| encode_key(&Key::Loser(vault("v"), entry("e"), Hlc { ms, counter: 0, pop }));
         assert!(loser(255) < loser(256));
     }
 }

@@ -12,6 +12,9 @@ use super::keys;
 use super::reader::Reader;
 use super::tables;
 
+/// A key and what is stored under it.
+type RawRow<'a> = heed::Result<(&'a [u8], &'a [u8])>;
+
 /// One entry of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRow {
@@ -65,17 +68,9 @@ impl Reader<'_> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<EntryPage, StoreError> {
-        let base = [
-            keys::vault_prefix(keys::ENTRY, vault),
-            prefix.as_bytes().to_vec(),
-        ]
-        .concat();
+        let base = [keys::vault_prefix(keys::ENTRY, vault), prefix.as_bytes().to_vec()].concat();
         let after = after.map(|name| {
-            [
-                keys::vault_prefix(keys::ENTRY, vault),
-                name.as_bytes().to_vec(),
-            ]
-            .concat()
+            [keys::vault_prefix(keys::ENTRY, vault), name.as_bytes().to_vec()].concat()
         });
         let mut page = EntryPage::default();
         for row in self.from(&base, after.as_deref())? {
@@ -84,24 +79,14 @@ impl Reader<'_> {
                 break;
             }
             let (seq, head, bytes) = tables::decode_stored_head(stored)?;
-            let Item::Entry {
-                entry,
-                deleted: false,
-                ..
-            } = head.item
-            else {
+            let Item::Entry { entry, deleted: false, .. } = head.item else {
                 continue;
             };
             if page.rows.len() == limit {
                 page.has_more = true;
                 break;
             }
-            page.rows.push(EntryRow {
-                entry,
-                hlc: head.hlc,
-                seq,
-                bytes,
-            });
+            page.rows.push(EntryRow { entry, hlc: head.hlc, seq, bytes });
         }
         Ok(page)
     }
@@ -128,12 +113,7 @@ impl Reader<'_> {
             }
             let (_, head, bytes) = tables::decode_stored_head(stored)?;
             if let Item::Loser { entry, deleted, .. } = head.item {
-                page.rows.push(LoserRow {
-                    entry,
-                    hlc: head.hlc,
-                    deleted,
-                    bytes,
-                });
+                page.rows.push(LoserRow { entry, hlc: head.hlc, deleted, bytes });
             }
         }
         Ok(page)
@@ -143,14 +123,11 @@ impl Reader<'_> {
         &self,
         base: &[u8],
         after: Option<&[u8]>,
-    ) -> Result<impl Iterator<Item = heed::Result<(&[u8], &[u8])>>, StoreError> {
+    ) -> Result<impl Iterator<Item = RawRow<'_>>, StoreError> {
         let start = match after {
             Some(after) if after >= base => Bound::Excluded(after),
             Some(_) | None => Bound::Included(base),
         };
-        Ok(self
-            .tables
-            .records
-            .range(self.txn, &(start, Bound::Unbounded))?)
+        Ok(self.tables.records.range(self.txn, &(start, Bound::Unbounded))?)
     }
 }

@@ -26,6 +26,9 @@ pub struct HeadRow {
     pub blob_bytes: usize,
 }
 
+/// One row of the index of changes: sequence number, change, key bytes.
+pub type ChangeRow<'a> = Result<(Seq, Change, &'a [u8]), StoreError>;
+
 /// A view of the store at one moment.
 pub struct Reader<'a> {
     pub(super) txn: &'a RoTxn<'a>,
@@ -47,11 +50,7 @@ impl<'a> Reader<'a> {
     pub fn head(&self, key: &Key) -> Result<Option<HeadRow>, StoreError> {
         let stored = self.tables.records.get(self.txn, &keys::encode_key(key))?;
         let row = stored.map(tables::decode_stored_head).transpose()?;
-        Ok(row.map(|(seq, head, blob_bytes)| HeadRow {
-            seq,
-            head,
-            blob_bytes,
-        }))
+        Ok(row.map(|(seq, head, blob_bytes)| HeadRow { seq, head, blob_bytes }))
     }
 
     /// The timestamps of an entry's journalled versions, ascending.
@@ -82,7 +81,7 @@ impl<'a> Reader<'a> {
     pub fn changes(
         &self,
         after: Seq,
-    ) -> Result<impl Iterator<Item = Result<(Seq, Change, &'a [u8]), StoreError>>, StoreError> {
+    ) -> Result<impl Iterator<Item = ChangeRow<'a>>, StoreError> {
         let from = after.next().0.to_be_bytes();
         let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
         let rows = self.tables.changes.range(self.txn, &range)?;
@@ -97,10 +96,7 @@ impl<'a> Reader<'a> {
     /// The encoded record under these key bytes.
     pub fn encoded(&self, key: &[u8]) -> Result<Option<&'a [u8]>, StoreError> {
         let stored = self.tables.records.get(self.txn, key)?;
-        Ok(stored
-            .map(tables::split_stored)
-            .transpose()?
-            .map(|(_, record)| record))
+        Ok(stored.map(tables::split_stored).transpose()?.map(|(_, record)| record))
     }
 
     /// A named fact about the store.

@@ -127,15 +127,7 @@ pub(super) fn prepare(
         save(tables.meta, &mut txn, META_STORE_ID, &store_id)?;
         txn.commit()?;
     }
-    Ok((
-        tables,
-        Facts {
-            pop,
-            store_id,
-            state: state.unwrap_or_default(),
-            is_new,
-        },
-    ))
+    Ok((tables, Facts { pop, store_id, state: state.unwrap_or_default(), is_new }))
 }
 
 /// Makes or opens a named table.
@@ -213,18 +205,13 @@ fn split_unchecked(bytes: &[u8]) -> Result<(Seq, &[u8; 8], &[u8]), StoreError> {
 fn checksum(record: &[u8]) -> [u8; 8] {
     let digest = Sha256::digest(record);
     let mut sum = [0; 8];
-    sum.iter_mut()
-        .zip(digest.iter())
-        .for_each(|(to, from)| *to = *from);
+    sum.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
     sum
 }
 
 pub(super) fn decode_stored(bytes: &[u8]) -> Result<Stored, StoreError> {
     let (seq, record) = split_stored(bytes)?;
-    Ok(Stored {
-        seq,
-        record: Record::decode(record).map_err(|_| DAMAGED_RECORD)?,
-    })
+    Ok(Stored { seq, record: Record::decode(record).map_err(|_| DAMAGED_RECORD)? })
 }
 
 pub(super) fn decode_stored_head(bytes: &[u8]) -> Result<(Seq, Head, usize), StoreError> {

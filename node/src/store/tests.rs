@@ -48,11 +48,7 @@ impl Dir {
     }
 
     fn opening(&self) -> Opening<'_> {
-        Opening {
-            dir: &self.0,
-            bytes_max: 64 * MIB,
-            pop: None,
-        }
+        Opening { dir: &self.0, bytes_max: 64 * MIB, pop: None }
     }
 
     fn open(&self) -> Store {
@@ -104,11 +100,7 @@ fn version(
     blob: Option<&[u8]>,
 ) -> Result<Record, StoreError> {
     let held = txn.head(&key(name))?;
-    let item = Item::Entry {
-        vault: vault(),
-        entry: entry(name),
-        deleted: blob.is_none(),
-    };
+    let item = Item::Entry { vault: vault(), entry: entry(name), deleted: blob.is_none() };
     let head = successor(held.as_ref(), &[], txn.next_hlc(), item);
     let blob = blob.unwrap_or_default().to_vec();
     Ok(Record { head, blob })
@@ -156,8 +148,7 @@ fn changes(store: &Store) -> Vec<(u64, String)> {
             other => format!("{other:?}"),
         };
         let rows = reader.changes(Seq(0))?;
-        rows.map(|row| row.map(|(seq, _, key)| (seq.0, named(key))))
-            .collect()
+        rows.map(|row| row.map(|(seq, _, key)| (seq.0, named(key)))).collect()
     });
     listed.unwrap()
 }
@@ -173,9 +164,7 @@ impl Accepted {
     {
         let store = store.clone();
         let mut write = Box::pin(async move { store.write(0, operation).await });
-        let polled = write
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let polled = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         match polled {
             Poll::Pending => Self(write),
             Poll::Ready(outcome) => Self(Box::pin(std::future::ready(outcome))),
@@ -214,10 +203,7 @@ impl Gate {
 
 fn flip(path: &Path, needle: &[u8]) {
     let mut bytes = fs::read(path).unwrap();
-    let at = bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .unwrap();
+    let at = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
     bytes[at] ^= 1;
     fs::write(path, bytes).unwrap();
 }

@@ -113,18 +113,8 @@ impl<'e> Transaction<'e> {
         let since = self.unlist(&key)?.unwrap_or(self.now);
         let seq = self.take_number();
         let bytes = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
-        self.list(
-            seq,
-            &Change {
-                origin,
-                bytes,
-                since,
-            },
-            &key,
-        )?;
-        self.tables
-            .records
-            .put(&mut self.txn, &key, &tables::encode_stored(seq, &encoded))?;
+        self.list(seq, &Change { origin, bytes, since }, &key)?;
+        self.tables.records.put(&mut self.txn, &key, &tables::encode_stored(seq, &encoded))?;
         if tables::is_live(&record.head) {
             self.state.entries += 1;
         }
@@ -162,12 +152,7 @@ impl<'e> Transaction<'e> {
         self.has_written = true;
         self.state.seq = self.state.seq.max(above).next();
         self.store_id = store_id;
-        tables::save(
-            self.tables.meta,
-            &mut self.txn,
-            tables::META_STORE_ID,
-            &store_id,
-        )
+        tables::save(self.tables.meta, &mut self.txn, tables::META_STORE_ID, &store_id)
     }
 
     /// A named fact about the store.
@@ -205,10 +190,7 @@ impl<'e> Transaction<'e> {
     fn list(&mut self, seq: Seq, change: &Change, key: &[u8]) -> Result<(), StoreError> {
         self.has_written = true;
         let row = tables::encode_change(change, key);
-        Ok(self
-            .tables
-            .changes
-            .put(&mut self.txn, &seq.0.to_be_bytes(), &row)?)
+        Ok(self.tables.changes.put(&mut self.txn, &seq.0.to_be_bytes(), &row)?)
     }
 
     /// Takes the record's row out of the index of changes, and says since when the record has been

@@ -82,10 +82,7 @@ fn verify_records(store: &Store, verified: &mut Verified) -> Result<(), StoreErr
             verified.find(format!("record {at} is stored under another record's key"));
         }
         let row = tables.changes.get(&txn, &seq.0.to_be_bytes())?;
-        let listed = row
-            .map(decode_change)
-            .transpose()?
-            .is_some_and(|(_, listed)| listed == key);
+        let listed = row.map(decode_change).transpose()?.is_some_and(|(_, listed)| listed == key);
         if !listed {
             verified.find(format!("record {at} is missing from the index of changes"));
         }

@@ -1,143 +1,24 @@
 //! The thread that writes: it commits whatever waits as one group, with one sync.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Seq, StoreId};
-use futures_channel::oneshot;
 
-use super::error::{Stop, StoreError, WriteError};
+use super::error::StoreError;
+use super::inbox::{Inbox, Message};
+use super::job::{Job, Run};
 use super::tables::{self, State};
 use super::transaction::{DISK_RESERVE, Transaction};
 use super::{Inner, Notice, WallClock, quota};
 
-/// The most operations in a group: beyond it a bigger group only adds waiting.
-pub const GROUP_OPS_MAX: usize = 256;
-
-/// The most bytes of blobs in a group.
-pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// How long bookkeeping that nobody waits for may wait for a write to go with.
-const LAZY: Duration = Duration::from_millis(100);
-
-pub(super) enum Message {
-    Job(Box<dyn Job>),
-    Close(oneshot::Sender<()>),
-}
-
-/// How an operation's run inside a transaction ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Run {
-    /// Its answer is known, and holds once the transaction is on disk.
-    Answered,
-    /// It decided against writing, or found no room to.
-    Refused,
-    Failed(StoreError),
-}
-
-/// An operation that waits for its turn.
-pub(super) trait Job: Send {
-    fn run(&mut self, txn: &mut Transaction<'_>) -> Run;
-    /// Answers the caller: `Ok` if what it did is on disk.
-    fn finish(self: Box<Self>, end: Result<(), StoreError>);
-    fn bytes(&self) -> usize;
-    fn is_lazy(&self) -> bool;
-}
-
-pub(super) struct Typed<T, E, F> {
-    operation: F,
-    outcome: Option<Result<T, WriteError<E>>>,
-    reply: Option<oneshot::Sender<Result<T, WriteError<E>>>>,
-    bytes: usize,
-}
-
-impl<T, E, F> Typed<T, E, F> {
-    pub(super) fn new(
-        operation: F,
-        reply: Option<oneshot::Sender<Result<T, WriteError<E>>>>,
-        bytes: usize,
-    ) -> Self {
-        Self {
-            operation,
-            outcome: None,
-            reply,
-            bytes,
-        }
-    }
-
-    pub(super) fn lazy(operation: F) -> Self {
-        Self::new(operation, None, 0)
-    }
-}
-
-impl<T, E, F> Typed<T, E, F> {
-    fn answer(&mut self, answer: Result<T, WriteError<E>>) {
-        if let Some(reply) = self.reply.take() {
-            // Nobody listens when the client has gone; what it wrote stays written.
-            let _ = reply.send(answer);
-        }
-    }
-}
-
-impl<T, E, F> Drop for Typed<T, E, F> {
-    /// The writer ended with the operation still waiting, or in the middle of it.
-    fn drop(&mut self) {
-        let has_run = self.outcome.is_some();
-        self.answer(Err(if has_run {
-            WriteError::Unknown
-        } else {
-            WriteError::Stopped
-        }));
-    }
-}
-
-impl<T, E, F> Job for Typed<T, E, F>
-where
-    T: Send,
-    E: Send,
-    F: FnMut(&mut Transaction<'_>) -> Result<T, Stop<E>> + Send,
-{
-    fn run(&mut self, txn: &mut Transaction<'_>) -> Run {
-        let (outcome, run) = match (self.operation)(txn) {
-            Ok(value) => (Ok(value), Run::Answered),
-            Err(Stop::Refused(refusal)) => (Err(WriteError::Refused(refusal)), Run::Refused),
-            // No room was found before anything was written: no reason to begin again.
-            Err(Stop::Storage(StoreError::Full)) if !txn.has_written => {
-                (Err(WriteError::Full), Run::Refused)
-            }
-            Err(Stop::Storage(error)) => return Run::Failed(error),
-        };
-        self.outcome = Some(outcome);
-        run
-    }
-
-    fn finish(mut self: Box<Self>, end: Result<(), StoreError>) {
-        let answer = match end {
-            Ok(()) => self.outcome.take().unwrap_or(Err(WriteError::Unknown)),
-            Err(StoreError::Full) => Err(WriteError::Full),
-            Err(StoreError::Damaged(_)) => Err(WriteError::Damaged),
-            Err(StoreError::Broken(_)) => Err(WriteError::Unknown),
-        };
-        self.answer(answer);
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn is_lazy(&self) -> bool {
-        self.reply.is_none()
-    }
-}
-
-/// Invariant: `state` and `store_id` are those of the last committed transaction; the clock only
-/// moves forward, also through transactions that fail.
+/// Invariant: `state` is that of the last committed transaction; the clock only moves forward, also
+/// through transactions that fail.
 pub(super) struct Writer {
     store: Weak<Inner>,
-    queue: Receiver<Message>,
+    inbox: Inbox,
     clock: Clock,
     state: State,
     now: WallClock,
@@ -151,79 +32,23 @@ impl Writer {
         state: State,
         now: WallClock,
     ) -> Self {
-        Self {
-            store,
-            queue,
-            clock,
-            state,
-            now,
-        }
+        Self { store, inbox: Inbox::new(queue), clock, state, now }
     }
 
     pub(super) fn run(mut self) {
-        let mut lazy = Vec::new();
         loop {
-            let (group, end) = self.next_group(&mut lazy);
+            let group = self.inbox.first();
             let Some(store) = self.store.upgrade() else {
                 return;
             };
-            if !group.is_empty() {
-                self.commit(&store, group);
+            self.commit(&store, group);
+            if let Some(end) = self.inbox.end() {
+                drop(store);
+                if let Some(reply) = end {
+                    let _ = reply.send(());
+                }
+                return;
             }
-            match end {
-                End::Open => {}
-                End::Closed(reply) => {
-                    drop(store);
-                    if let Some(reply) = reply {
-                        let _ = reply.send(());
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Waits for the first operation, then takes what else is there, within the group's bounds.
-    fn next_group(&mut self, lazy: &mut Vec<Box<dyn Job>>) -> (Vec<Box<dyn Job>>, End) {
-        let mut group: Vec<Box<dyn Job>> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let message = if !group.is_empty() {
-                self.queue
-                    .try_recv()
-                    .map_err(|error| error == TryRecvError::Disconnected)
-            } else if lazy.is_empty() {
-                self.queue.recv().map_err(|_| true)
-            } else {
-                let received = self.queue.recv_timeout(LAZY);
-                received.map_err(|error| error == RecvTimeoutError::Disconnected)
-            };
-            match message {
-                Ok(Message::Job(job)) if job.is_lazy() && group.is_empty() => {
-                    lazy.push(job);
-                    if lazy.len() < GROUP_OPS_MAX {
-                        continue;
-                    }
-                }
-                Ok(Message::Job(job)) => {
-                    bytes += job.bytes();
-                    group.push(job);
-                    if group.len() < GROUP_OPS_MAX && bytes < GROUP_BYTES_MAX {
-                        continue;
-                    }
-                }
-                Ok(Message::Close(reply)) => {
-                    group.append(lazy);
-                    return (group, End::Closed(Some(reply)));
-                }
-                Err(true) => {
-                    group.append(lazy);
-                    return (group, End::Closed(None));
-                }
-                Err(false) => {}
-            }
-            group.append(lazy);
-            return (group, End::Open);
         }
     }
 
@@ -232,11 +57,14 @@ impl Writer {
     /// more transactions, however large the group.
     fn commit(&mut self, store: &Arc<Inner>, group: Vec<Box<dyn Job>>) {
         let mut groups = vec![group];
+        let mut is_open = true;
         while let Some(mut group) = groups.pop() {
             if group.is_empty() {
                 continue;
             }
-            let end = match self.try_commit(store, &mut group) {
+            let tried = self.try_commit(store, &mut group, is_open);
+            is_open = false;
+            let end = match tried {
                 Ok(committed) => {
                     self.publish(store, committed);
                     Ok(())
@@ -253,27 +81,23 @@ impl Writer {
         }
     }
 
+    /// Runs the operations of a group in one transaction. What comes while they run joins an open
+    /// group: callers that were just answered come back one by one, and a group of those that are
+    /// there at one moment would leave the others to the next sync.
     fn try_commit(
         &mut self,
         store: &Arc<Inner>,
-        group: &mut [Box<dyn Job>],
+        group: &mut Vec<Box<dyn Job>>,
+        is_open: bool,
     ) -> Result<Committed, Spoilt> {
-        let jobs = group.len();
-        // The whole group failed: the halves may not.
-        let failed = |error| Spoilt {
-            at: jobs / 2,
-            error: Some(error),
-        };
+        let begun = or_die(store, store.env.write_txn().map_err(StoreError::from));
         let mut txn = Transaction {
-            txn: or_die(store, store.env.write_txn().map_err(StoreError::from)).map_err(failed)?,
+            txn: begun.map_err(|error| Spoilt::all(group, error))?,
             tables: store.tables,
             clock: &mut self.clock,
             state: self.state,
             notice: Notice::default(),
-            store_id: *store
-                .store_id
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            store_id: *store.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
             now: (self.now)(),
             quota: quota(store.bytes_max),
             disk_left: disk_left(store),
@@ -281,60 +105,39 @@ impl Writer {
             confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
             has_written: false,
         };
-        for (at, job) in group.iter_mut().enumerate() {
+        let mut at = 0;
+        loop {
+            if at == group.len() {
+                group.extend(is_open.then(|| self.inbox.more()).flatten());
+            }
+            let Some(job) = group.get_mut(at) else { break };
             let had_written = std::mem::replace(&mut txn.has_written, false);
-            let error = match job.run(&mut txn) {
-                Run::Refused if txn.has_written => None,
-                Run::Failed(error) => Some(error),
-                Run::Answered | Run::Refused => {
-                    txn.has_written |= had_written;
-                    continue;
-                }
-            };
-            return Err(Spoilt { at, error });
+            match job.run(&mut txn) {
+                Run::Refused if txn.has_written => return Err(Spoilt { at, error: None }),
+                Run::Failed(error) => return Err(Spoilt { at, error: Some(error) }),
+                Run::Answered | Run::Refused => txn.has_written |= had_written,
+            }
+            at += 1;
         }
-        let Transaction {
-            mut txn,
-            clock,
-            mut state,
-            mut notice,
-            store_id,
-            has_written,
-            ..
-        } = txn;
+        let Transaction { mut txn, clock, mut state, mut notice, store_id, has_written, .. } = txn;
         if has_written {
             state.floor = clock.floor();
             tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)
-                .map_err(failed)?;
-            or_die(store, txn.commit().map_err(StoreError::from)).map_err(failed)?;
+                .and_then(|()| or_die(store, txn.commit().map_err(StoreError::from)))
+                .map_err(|error| Spoilt::all(group, error))?;
         }
         notice.last = state.seq;
-        Ok(Committed {
-            state,
-            notice,
-            store_id,
-            has_written,
-            jobs: jobs as u64,
-        })
+        Ok(Committed { state, notice, store_id, has_written, jobs: group.len() as u64 })
     }
 
     fn publish(&mut self, store: &Arc<Inner>, committed: Committed) {
-        let Committed {
-            state,
-            notice,
-            store_id,
-            has_written,
-            jobs,
-        } = committed;
+        let Committed { state, notice, store_id, has_written, jobs } = committed;
         if !has_written {
             return;
         }
         let has_news = state.seq > self.state.seq;
         self.state = state;
-        *store
-            .store_id
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()) = store_id;
+        *store.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = store_id;
         store.last.store(state.seq.0, Ordering::Release);
         store.floor_ms.store(state.floor.ms, Ordering::Release);
         store.entries.store(state.entries, Ordering::Release);
@@ -362,9 +165,11 @@ struct Spoilt {
     error: Option<StoreError>,
 }
 
-enum End {
-    Open,
-    Closed(Option<oneshot::Sender<()>>),
+impl Spoilt {
+    /// The group failed as a whole: its halves may not.
+    fn all(group: &[Box<dyn Job>], error: StoreError) -> Self {
+        Self { at: group.len() / 2, error: Some(error) }
+    }
 }
 
 /// A full disk fails one transaction alone. After any other failure to begin or commit one, nobody

@@ -8,9 +8,7 @@ const USAGE: &str = "usage: crash-rounds [--rounds N] [--seed N]";
 
 fn main() -> ExitCode {
     let mut rounds = 100;
-    let mut seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
+    let mut seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().and_then(|value| value.parse::<u64>().ok());
@@ -26,10 +24,7 @@ fn main() -> ExitCode {
     println!("crash-rounds --rounds {rounds} --seed {seed}");
     let summary = crash::run_rounds(rounds, seed, |summary| {
         if summary.rounds % 50 == 0 {
-            eprintln!(
-                "{} rounds, {} acknowledged",
-                summary.rounds, summary.acknowledged
-            );
+            eprintln!("{} rounds, {} acknowledged", summary.rounds, summary.acknowledged);
         }
     });
     println!("{summary}");

@@ -15,18 +15,10 @@ fn a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
         let target = "/v1/vaults/v/entries/zebra-marker";
         let limit = 1024 * 1024;
         let announced = format!("Content-Length: {}", limit + 1);
-        let bytes = request(
-            "PUT",
-            target,
-            &headers(&server, &[&announced]),
-            &[b'x'; 100],
-        );
+        let bytes = request("PUT", target, &headers(&server, &[&announced]), &[b'x'; 100]);
         let started = Instant::now();
         let answer = exchange(server.address(), &bytes);
-        assert!(
-            started.elapsed() < seconds(2),
-            "refused without waiting for the body"
-        );
+        assert!(started.elapsed() < seconds(2), "refused without waiting for the body");
         assert_refused(&server, "announced", answer, &[(413, "CV-TOO-LARGE")]);
         let mut chunks = Vec::new();
         for _ in 0..17 {
@@ -37,14 +29,8 @@ fn a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
         let chunked = headers(&server, &["Transfer-Encoding: chunked"]);
         let answer = exchange(server.address(), &request("PUT", target, &chunked, &chunks));
         assert_refused(&server, "chunked", answer, &[(413, "CV-TOO-LARGE")]);
-        server
-            .client()
-            .get("v", "zebra-marker")
-            .expect_problem(404, "CV-NOT-FOUND");
-        server
-            .client()
-            .put("v", "zebra-marker", &vec![b'x'; limit])
-            .expect(201);
+        server.client().get("v", "zebra-marker").expect_problem(404, "CV-NOT-FOUND");
+        server.client().put("v", "zebra-marker", &vec![b'x'; limit]).expect(201);
     }
 }
 
@@ -64,10 +50,7 @@ fn a_body_that_ends_early_stores_nothing() {
             let expected = [(400, "CV-BAD-LENGTH"), (400, "CV-BAD-REQUEST")];
             assert_refused(&server, line, Some(answer), &expected);
         }
-        server
-            .client()
-            .get("v", "zebra-marker")
-            .expect_problem(404, "CV-NOT-FOUND");
+        server.client().get("v", "zebra-marker").expect_problem(404, "CV-NOT-FOUND");
     }
 }
 
@@ -82,50 +65,26 @@ fn slow_and_silent_clients_are_cut() {
     });
     let trickled_head = std::thread::spawn(move || trickle(address));
     let length = headers(&server, &["Content-Length: 100"]);
-    let silent_body = request(
-        "PUT",
-        "/v1/vaults/v/entries/zebra-marker",
-        &length,
-        b"only this",
-    );
+    let silent_body = request("PUT", "/v1/vaults/v/entries/zebra-marker", &length, b"only this");
     let started = Instant::now();
     let answer = exchange_within(address, &silent_body, seconds(45));
     let waited = started.elapsed();
-    assert!(
-        (25..40).contains(&waited.as_secs()),
-        "a silent body is cut after 30 s: {waited:?}"
-    );
+    assert!((25..40).contains(&waited.as_secs()), "a silent body is cut after 30 s: {waited:?}");
     if let Some(answer) = answer {
-        assert_refused(
-            &server,
-            "a silent body",
-            Some(answer),
-            &[(408, "CV-BODY-TIMEOUT")],
-        );
+        assert_refused(&server, "a silent body", Some(answer), &[(408, "CV-BODY-TIMEOUT")]);
     }
-    server
-        .client()
-        .get("v", "zebra-marker")
-        .expect_problem(404, "CV-NOT-FOUND");
+    server.client().get("v", "zebra-marker").expect_problem(404, "CV-NOT-FOUND");
     let (waited, status) = half_head.join().expect("no panic");
-    assert!(
-        (8..15).contains(&waited.as_secs()),
-        "half a head is cut after 10 s: {waited:?}"
-    );
+    assert!((8..15).contains(&waited.as_secs()), "half a head is cut after 10 s: {waited:?}");
     assert!(status.is_none_or(|status| status == 408), "{status:?}");
     let waited = trickled_head.join().expect("no panic");
-    assert!(
-        (8..15).contains(&waited.as_secs()),
-        "a trickled head is cut after 10 s: {waited:?}"
-    );
+    assert!((8..15).contains(&waited.as_secs()), "a trickled head is cut after 10 s: {waited:?}");
 }
 
 /// Sends one byte of a head every half second until the server ends it.
 fn trickle(address: std::net::SocketAddr) -> Duration {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream
-        .set_read_timeout(Some(Duration::from_millis(500)))
-        .expect("a time-out above zero");
+    stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out above zero");
     let started = Instant::now();
     let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nX-Slow: ");
     let mut buffer = [0; 256];
@@ -141,26 +100,16 @@ fn trickle(address: std::net::SocketAddr) -> Duration {
 fn a_client_that_goes_away_halfway_leaves_nothing_behind() {
     let server = Server::start(Edition::Community);
     let length = headers(&server, &["Content-Length: 1000000"]);
-    let half = request(
-        "PUT",
-        "/v1/vaults/v/entries/zebra-marker",
-        &length,
-        &[b'x'; 1000],
-    );
+    let half = request("PUT", "/v1/vaults/v/entries/zebra-marker", &length, &[b'x'; 1000]);
     for _ in 0..50 {
         let mut stream = TcpStream::connect(server.address()).expect("the server listens");
         stream.write_all(&half).expect("the server reads");
     }
     eventually("the server takes large bodies again", seconds(10), || {
         (0..8).all(|number| {
-            let answer = server
-                .client()
-                .put("v", &format!("e{number}"), &vec![1; 1 << 20]);
+            let answer = server.client().put("v", &format!("e{number}"), &vec![1; 1 << 20]);
             answer.is_done()
         })
     });
-    server
-        .client()
-        .get("v", "zebra-marker")
-        .expect_problem(404, "CV-NOT-FOUND");
+    server.client().get("v", "zebra-marker").expect_problem(404, "CV-NOT-FOUND");
 }

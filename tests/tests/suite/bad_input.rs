@@ -31,23 +31,10 @@ pub(crate) fn headers(server: &Server, more: &[&str]) -> Vec<String> {
 pub(crate) fn assert_discreet(server: &Server, what: &str, text: &str) {
     let data = server.data().to_string_lossy().into_owned();
     let token = server.admin_token();
-    let secrets = [
-        &data,
-        &token,
-        MARKER,
-        "admin.token",
-        ".rs:",
-        "src/",
-        "panicked",
-        "MDB_",
-        "heed",
-        "hyper",
-    ];
+    let secrets =
+        [&data, &token, MARKER, "admin.token", ".rs:", "src/", "panicked", "MDB_", "heed", "hyper"];
     for secret in secrets {
-        assert!(
-            !text.contains(secret),
-            "{what}: the answer contains `{secret}`: {text}"
-        );
+        assert!(!text.contains(secret), "{what}: the answer contains `{secret}`: {text}");
     }
 }
 
@@ -61,23 +48,13 @@ pub(crate) fn assert_refused(
 ) {
     let answer = answer.unwrap_or_else(|| panic!("{what}: no answer"));
     let got = (answer.status(), answer.code());
-    let fits = expected
-        .iter()
-        .any(|&(status, code)| (status, code) == (got.0, got.1.as_str()));
-    assert!(
-        fits,
-        "{what}: {got:?} instead of {expected:?}: {}",
-        answer.text()
-    );
+    let fits = expected.iter().any(|&(status, code)| (status, code) == (got.0, got.1.as_str()));
+    assert!(fits, "{what}: {got:?} instead of {expected:?}: {}", answer.text());
     let kind = answer.header("content-type").unwrap_or_default();
     assert_eq!(kind, "application/problem+json", "{what}");
     assert_discreet(server, what, &answer.text());
     server.client().put("alive", "e", b"x");
-    assert_eq!(
-        server.client().get("alive", "e").expect(200).body,
-        b"x",
-        "after {what}"
-    );
+    assert_eq!(server.client().get("alive", "e").expect(200).body, b"x", "after {what}");
 }
 
 #[test]
@@ -104,36 +81,17 @@ fn bad_names_are_refused_with_a_code() {
             (&long_entry, "CV-BAD-NAME"),
             (&long_encoded, "CV-BAD-NAME"),
         ];
-        let vaults = [
-            "..", "%2e%2e", "UPPER", "a%2Fb", "a%00", "a.b", "%C3%A4", "a%20b", "%",
-        ];
-        let mut targets: Vec<String> = entries
-            .iter()
-            .map(|(name, _)| format!("/v1/vaults/v/entries/{name}"))
-            .collect();
-        targets.extend(
-            vaults
-                .iter()
-                .map(|name| format!("/v1/vaults/{name}/entries/e")),
-        );
-        targets.extend(
-            vaults
-                .iter()
-                .map(|name| format!("/v1/vaults/{name}/entries")),
-        );
+        let vaults = ["..", "%2e%2e", "UPPER", "a%2Fb", "a%00", "a.b", "%C3%A4", "a%20b", "%"];
+        let mut targets: Vec<String> =
+            entries.iter().map(|(name, _)| format!("/v1/vaults/v/entries/{name}")).collect();
+        targets.extend(vaults.iter().map(|name| format!("/v1/vaults/{name}/entries/e")));
+        targets.extend(vaults.iter().map(|name| format!("/v1/vaults/{name}/entries")));
         targets.push(format!("/v1/vaults/{long_vault}/entries/e"));
         for target in &targets {
-            let methods: &[&str] = if target.ends_with("/entries") {
-                &["GET"]
-            } else {
-                &["PUT", "GET", "DELETE"]
-            };
+            let methods: &[&str] =
+                if target.ends_with("/entries") { &["GET"] } else { &["PUT", "GET", "DELETE"] };
             for method in methods {
-                let length = if *method == "PUT" {
-                    "Content-Length: 1"
-                } else {
-                    "X-None: 0"
-                };
+                let length = if *method == "PUT" { "Content-Length: 1" } else { "X-None: 0" };
                 let body: &[u8] = if *method == "PUT" { b"x" } else { b"" };
                 let bytes = request(method, target, &headers(&server, &[length]), body);
                 let what = format!("{method} {target}");
@@ -141,11 +99,7 @@ fn bad_names_are_refused_with_a_code() {
                 assert_refused(&server, &what, answer, &[(400, "CV-BAD-NAME")]);
             }
         }
-        assert_eq!(
-            server.client().node()["entries"],
-            1,
-            "only the sign of life is stored"
-        );
+        assert_eq!(server.client().node()["entries"], 1, "only the sign of life is stored");
     }
 }
 
@@ -163,12 +117,7 @@ fn paths_with_empty_parts_or_raw_slashes_name_nothing() {
     for target in targets {
         let bytes = request("GET", target, &headers(&server, &[]), b"");
         let answer = exchange(server.address(), &bytes);
-        assert_refused(
-            &server,
-            target,
-            answer,
-            &[(404, "CV-NO-ROUTE"), (400, "CV-BAD-NAME")],
-        );
+        assert_refused(&server, target, answer, &[(404, "CV-NO-ROUTE"), (400, "CV-BAD-NAME")]);
     }
 }
 
@@ -181,29 +130,15 @@ fn a_missing_or_doubled_host_is_a_bad_request() {
         let heads = [
             vec![authorization.clone()],
             vec![host.clone(), authorization.clone(), host.clone()],
-            vec![
-                host.clone(),
-                authorization,
-                "Host: other.example".to_owned(),
-            ],
+            vec![host.clone(), authorization, "Host: other.example".to_owned()],
         ];
         for head in heads {
             let bytes = request("GET", "/v1/node", &head, b"");
             let answer = exchange(server.address(), &bytes);
-            assert_refused(
-                &server,
-                &format!("{head:?}"),
-                answer,
-                &[(400, "CV-BAD-HOST")],
-            );
+            assert_refused(&server, &format!("{head:?}"), answer, &[(400, "CV-BAD-HOST")]);
             let health = request("GET", "/livez", &head, b"");
             let answer = exchange(server.address(), &health);
-            assert_refused(
-                &server,
-                &format!("health {head:?}"),
-                answer,
-                &[(400, "CV-BAD-HOST")],
-            );
+            assert_refused(&server, &format!("health {head:?}"), answer, &[(400, "CV-BAD-HOST")]);
         }
     }
 }
@@ -224,11 +159,7 @@ fn a_doubled_or_malformed_content_length_stores_nothing() {
         let answer = exchange(server.address(), &bytes);
         let answer = answer.unwrap_or_else(|| panic!("{more:?}: no answer"));
         // A head that the parser refuses never reaches the part that writes problem documents.
-        assert!(
-            matches!(answer.status(), 400 | 413),
-            "{more:?}: {}",
-            answer.start
-        );
+        assert!(matches!(answer.status(), 400 | 413), "{more:?}: {}", answer.start);
         assert_discreet(&server, &format!("{more:?}"), &answer.text());
         server.client().get("v", "zebra-marker").expect(404);
     }
@@ -241,17 +172,12 @@ fn an_oversized_or_garbled_head_is_refused() {
     let bytes = request("GET", "/v1/node", &headers(&server, &[&long]), b"");
     let answer = exchange(server.address(), &bytes).expect("an answer");
     assert!(matches!(answer.status(), 400 | 431), "{}", answer.start);
-    let many: Vec<String> = (0..500)
-        .map(|number| format!("X-{number}: {number}"))
-        .collect();
+    let many: Vec<String> = (0..500).map(|number| format!("X-{number}: {number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let bytes = request("GET", "/v1/node", &headers(&server, &many), b"");
     let answer = exchange(server.address(), &bytes).expect("an answer");
     assert!(matches!(answer.status(), 400 | 431), "{}", answer.start);
-    let endless = format!(
-        "GET /v1/vaults/v/entries/{} HTTP/1.1\r\n",
-        "n".repeat(64 * 1024)
-    );
+    let endless = format!("GET /v1/vaults/v/entries/{} HTTP/1.1\r\n", "n".repeat(64 * 1024));
     let answer = exchange(server.address(), endless.as_bytes());
     assert!(answer.is_none_or(|answer| matches!(answer.status(), 400 | 414 | 431)));
     let garbage: [&[u8]; 5] = [
@@ -263,11 +189,7 @@ fn an_oversized_or_garbled_head_is_refused() {
     ];
     for bytes in garbage {
         if let Some(answer) = exchange_half_closed(server.address(), bytes) {
-            assert!(
-                matches!(answer.status(), 400 | 404 | 505),
-                "{}",
-                answer.start
-            );
+            assert!(matches!(answer.status(), 400 | 404 | 505), "{}", answer.start);
             assert_discreet(&server, "garbage", &answer.text());
         }
         server.client().node();

@@ -32,11 +32,7 @@ fn a_wrong_method_is_405_and_says_which_are_allowed() {
     ];
     for edition in Edition::ALL {
         let server = Server::start(edition);
-        let more = if edition == Edition::Commercial {
-            commercial.as_slice()
-        } else {
-            &[]
-        };
+        let more = if edition == Edition::Commercial { commercial.as_slice() } else { &[] };
         for (path, allowed) in both.iter().chain(more) {
             // HEAD where GET is allowed is nobody's mistake.
             let is_wrong = |method: &&str| {
@@ -68,25 +64,11 @@ fn a_wrong_method_is_405_and_says_which_are_allowed() {
 fn an_unknown_route_is_a_404_with_and_without_a_token() {
     for edition in Edition::ALL {
         let server = Server::start(edition);
-        for path in [
-            "/",
-            "/v1",
-            "/v2/node",
-            "/v1/vaults",
-            "/v1/vaults/v",
-            "/admin",
-            "/.env",
-        ] {
-            server
-                .client()
-                .fetch(path)
-                .expect_problem(404, "CV-NO-ROUTE");
+        for path in ["/", "/v1", "/v2/node", "/v1/vaults", "/v1/vaults/v", "/admin", "/.env"] {
+            server.client().fetch(path).expect_problem(404, "CV-NO-ROUTE");
             // Without a token the commercial edition may take its time one day; not asked here.
             if edition == Edition::Community {
-                server
-                    .anonymous()
-                    .fetch(path)
-                    .expect_problem(404, "CV-NO-ROUTE");
+                server.anonymous().fetch(path).expect_problem(404, "CV-NO-ROUTE");
             }
         }
     }
@@ -167,19 +149,11 @@ fn a_bad_query_is_refused_and_nothing_is_truncated() {
     }
     for query in ["ack=both", "ack=", "ack=backup&ack=backup", "acks=backup"] {
         let target = format!("{}?{query}", entry_path("v", "e"));
-        let bytes = request(
-            "PUT",
-            &target,
-            &headers(&server, &["Content-Length: 1"]),
-            b"x",
-        );
+        let bytes = request("PUT", &target, &headers(&server, &["Content-Length: 1"]), b"x");
         let answer = exchange(server.address(), &bytes);
         assert_refused(&server, &target, answer, &[(400, "CV-BAD-QUERY")]);
     }
-    server
-        .client()
-        .get("v", "e")
-        .expect_problem(404, "CV-NOT-FOUND");
+    server.client().get("v", "e").expect_problem(404, "CV-NOT-FOUND");
 }
 
 #[test]
@@ -246,34 +220,19 @@ fn a_bad_token_document_is_refused() {
         let answer = client.post("/v1/tokens", &document);
         let code = answer.code();
         let shown = document.to_string().chars().take(100).collect::<String>();
-        let fits = matches!(
-            code.as_str(),
-            "CV-BAD-JSON" | "CV-BAD-NAME" | "CV-TOO-LARGE"
-        );
-        assert!(
-            fits && matches!(answer.status, 400 | 413),
-            "{shown}: {}",
-            answer.text()
-        );
+        let fits = matches!(code.as_str(), "CV-BAD-JSON" | "CV-BAD-NAME" | "CV-TOO-LARGE");
+        assert!(fits && matches!(answer.status, 400 | 413), "{shown}: {}", answer.text());
         assert_discreet(&server, &shown, &answer.text());
     }
     let tokens = client.fetch("/v1/tokens").json();
-    assert_eq!(
-        tokens["tokens"].as_array().map(Vec::len),
-        Some(1),
-        "only the first one"
-    );
+    assert_eq!(tokens["tokens"].as_array().map(Vec::len), Some(1), "only the first one");
 }
 
 #[test]
 fn an_unknown_vault_is_an_empty_one() {
     let server = Server::start(Edition::Community);
     let client = server.client();
-    client
-        .get("nowhere", "e")
-        .expect_problem(404, "CV-NOT-FOUND");
-    client
-        .delete("nowhere", "e")
-        .expect_problem(404, "CV-NOT-FOUND");
+    client.get("nowhere", "e").expect_problem(404, "CV-NOT-FOUND");
+    client.delete("nowhere", "e").expect_problem(404, "CV-NOT-FOUND");
     assert!(client.list("nowhere").is_empty());
 }

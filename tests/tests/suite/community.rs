@@ -19,17 +19,11 @@ fn replication_routes_are_plain_prompt_404s() {
             let body = (method == "POST").then_some(b"".as_slice());
             let started = Instant::now();
             let answer = client.send(method, path, &[], body);
-            assert!(
-                started.elapsed() < Duration::from_millis(500),
-                "{path} is not prompt"
-            );
+            assert!(started.elapsed() < Duration::from_millis(500), "{path} is not prompt");
             answer.expect_problem(404, "CV-NO-ROUTE");
         }
     }
-    server
-        .client()
-        .put_acked("v", "e", b"x")
-        .expect_problem(400, "CV-NO-BACKUP");
+    server.client().put_acked("v", "e", b"x").expect_problem(400, "CV-NO-BACKUP");
 }
 
 #[test]
@@ -61,28 +55,15 @@ fn each_commercial_setting_warns_once_and_the_server_serves() {
         assert_eq!(about.len(), 1, "warnings about {name}: {about:?}\n{log}");
         assert!(about[0].contains("commercial"), "{}", about[0]);
     }
-    assert!(
-        !log.contains("0123456789abcdef"),
-        "a secret went to the log"
-    );
+    assert!(!log.contains("0123456789abcdef"), "a secret went to the log");
 }
 
 #[test]
 fn the_binary_contains_none_of_the_commercial_routes() {
     let bytes = std::fs::read(clavitor_tests::binary::binary(Edition::Community)).expect("a file");
-    let contains = |needle: &str| {
-        bytes
-            .windows(needle.len())
-            .any(|part| part == needle.as_bytes())
-    };
-    assert!(
-        contains("CV-NO-ROUTE"),
-        "the needle is searched for in the right file"
-    );
-    for marker in [
-        "replication/frames",
-        "CV-FRAME-AUTH",
-    ] {
+    let contains = |needle: &str| bytes.windows(needle.len()).any(|part| part == needle.as_bytes());
+    assert!(contains("CV-NO-ROUTE"), "the needle is searched for in the right file");
+    for marker in ["replication/frames", "CV-FRAME-AUTH"] {
         assert!(!contains(marker), "{marker} is in the community binary");
     }
 }

@@ -25,35 +25,17 @@ pub(crate) fn race_if_match(client: &Client, new_client: impl Fn() -> Client) {
                     barrier.wait();
                     let headers = [("if-match", etag.as_str())];
                     let path = entry_path("race", "e");
-                    (
-                        blob.clone(),
-                        racer.send("PUT", &path, &headers, Some(blob.as_bytes())),
-                    )
+                    (blob.clone(), racer.send("PUT", &path, &headers, Some(blob.as_bytes())))
                 })
             })
             .collect();
-        let answers: Vec<_> = threads
-            .into_iter()
-            .map(|one| one.join().expect("no panic"))
-            .collect();
-        let winners: Vec<_> = answers
-            .iter()
-            .filter(|(_, answer)| answer.status == 200)
-            .collect();
-        let losers = answers
-            .iter()
-            .filter(|(_, answer)| answer.status == 412)
-            .count();
-        assert_eq!(
-            (winners.len(), losers),
-            (1, RACERS - 1),
-            "version {version}"
-        );
+        let answers: Vec<_> =
+            threads.into_iter().map(|one| one.join().expect("no panic")).collect();
+        let winners: Vec<_> = answers.iter().filter(|(_, answer)| answer.status == 200).collect();
+        let losers = answers.iter().filter(|(_, answer)| answer.status == 412).count();
+        assert_eq!((winners.len(), losers), (1, RACERS - 1), "version {version}");
         let read = client.get("race", "e").expect(200);
-        assert_eq!(
-            (read.text(), read.etag()),
-            (winners[0].0.clone(), winners[0].1.etag())
-        );
+        assert_eq!((read.text(), read.etag()), (winners[0].0.clone(), winners[0].1.etag()));
         etag = read.etag();
     }
 }
@@ -73,25 +55,13 @@ fn a_write_that_a_backup_confirmed_survives_the_backups_kill_9() {
     let mut cluster = Cluster::proxied_pair();
     for round in 0..6 {
         let name = format!("e{round}");
-        cluster
-            .primary()
-            .put_acked("v", &name, &[round; 1024])
-            .expect(201);
+        cluster.primary().put_acked("v", &name, &[round; 1024]).expect(201);
         cluster.pops[1].server.kill9();
         // Nobody may give it back what it had promised to hold.
-        cluster
-            .pops
-            .iter()
-            .for_each(|pop| pop.proxy().set(Fault::Refuse));
+        cluster.pops.iter().for_each(|pop| pop.proxy().set(Fault::Refuse));
         cluster.pops[1].server.start_again();
-        assert_eq!(
-            cluster.backup().get("v", &name).expect(200).body,
-            [round; 1024]
-        );
-        cluster
-            .pops
-            .iter()
-            .for_each(|pop| pop.proxy().set(Fault::None));
+        assert_eq!(cluster.backup().get("v", &name).expect(200).body, [round; 1024]);
+        cluster.pops.iter().for_each(|pop| pop.proxy().set(Fault::None));
         cluster.pops[1].server.restart();
         cluster.settle();
     }
@@ -138,10 +108,7 @@ fn without_a_backup_the_answer_is_202_after_five_seconds_and_the_write_is_delive
     let backup = cluster.backup();
     assert_eq!(backup.get("v", "e").expect(200).text(), "later");
     backup.get("v", "old").expect(404);
-    let text = created.json()["token"]
-        .as_str()
-        .expect("it is shown all the same")
-        .to_owned();
+    let text = created.json()["token"].as_str().expect("it is shown all the same").to_owned();
     backup.with_token(&text).get("v", "e").expect(200);
 }
 
@@ -170,9 +137,7 @@ fn the_ack_of_an_overwritten_version_leaves_the_entry_dirty() {
     proxy.set(Fault::Delay(Duration::from_millis(1500)));
     primary.put("v", "e", b"one").expect(201);
     let backup = cluster.backup();
-    eventually("the first version arrives", seconds(3), || {
-        backup.blob("v", "e").is_some()
-    });
+    eventually("the first version arrives", seconds(3), || backup.blob("v", "e").is_some());
     // The answer to the first version is still under way, and will arrive.
     proxy.set(Fault::BlackHole);
     primary.put("v", "e", b"two").expect(200);
@@ -194,9 +159,7 @@ fn a_waiter_is_released_by_its_own_version_only() {
     // Everything below is dirty together, and the rewrite moves `e` behind the first frame.
     primary.put("v", "e", b"one").expect(201);
     for number in 0..149 {
-        primary
-            .put("v", &format!("filler-{number}"), b"x")
-            .expect(201);
+        primary.put("v", &format!("filler-{number}"), b"x").expect(201);
     }
     let waiter = {
         let client = cluster.primary();
@@ -220,13 +183,8 @@ fn latency_does_not_serialise_the_catch_up() {
     cluster.pops[1].proxy().set(Fault::Delay(seconds(1)));
     cluster.pops[1].server.start_again();
     let started = Instant::now();
-    eventually("sixteen frames are through", seconds(30), || {
-        primary.dirty() == Some(0)
-    });
+    eventually("sixteen frames are through", seconds(30), || primary.dirty() == Some(0));
     let waited = started.elapsed();
-    assert!(
-        waited < seconds(9),
-        "one at a time would take sixteen seconds: {waited:?}"
-    );
+    assert!(waited < seconds(9), "one at a time would take sixteen seconds: {waited:?}");
     assert_eq!(cluster.backup().list("v").len(), 1600);
 }

@@ -14,10 +14,7 @@ fn assert_clears_nothing(
     alter: impl Fn(&Message, &mut Message) + Send + Sync + 'static,
 ) {
     let cluster = Cluster::proxied_pair();
-    cluster
-        .primary()
-        .put_acked("v", "before", &BLOB)
-        .expect(201);
+    cluster.primary().put_acked("v", "before", &BLOB).expect(201);
     cluster.settle();
     assert_stays_dirty(&cluster, what, Arc::new(alter));
 }
@@ -30,31 +27,18 @@ fn assert_stays_dirty(cluster: &Cluster, what: &str, alter: clavitor_tests::prox
         std::thread::spawn(move || client.put_acked("v", "e", &BLOB))
     };
     eventually("the frame is sent", seconds(3), || {
-        primary
-            .peers()
-            .iter()
-            .any(|peer| peer["dirty"] == 1 && peer["state"] != "idle")
+        primary.peers().iter().any(|peer| peer["dirty"] == 1 && peer["state"] != "idle")
     });
     throughout(what, seconds(2), || primary.peer("zurich-01")["dirty"] == 1);
     let list = primary.list("v");
-    let entry = list
-        .iter()
-        .find(|entry| entry["name"] == "e")
-        .expect("it is stored");
+    let entry = list.iter().find(|entry| entry["name"] == "e").expect("it is stored");
     assert!(entry["replicated_at"].is_null(), "{what}");
-    assert_eq!(
-        waiter.join().expect("no panic").status,
-        202,
-        "{what}: the waiter was released"
-    );
+    assert_eq!(waiter.join().expect("no panic").status, 202, "{what}: the waiter was released");
     assert!(!cluster.pops[0].server.log().contains("panicked"));
     cluster.pops[1].proxy().set(Fault::None);
     primary.resume().expect(200);
     cluster.settle();
-    assert_eq!(
-        cluster.backup().blob("v", "e").as_deref(),
-        Some(BLOB.as_slice())
-    );
+    assert_eq!(cluster.backup().blob("v", "e").as_deref(), Some(BLOB.as_slice()));
 }
 
 #[test]
@@ -80,9 +64,7 @@ fn an_ack_that_is_cut_or_has_a_tail_clears_nothing() {
     assert_clears_nothing("each ack lost its last byte", |_, answer| {
         answer.body.pop();
     });
-    assert_clears_nothing("each ack has a trailing byte", |_, answer| {
-        answer.body.push(0)
-    });
+    assert_clears_nothing("each ack has a trailing byte", |_, answer| answer.body.push(0));
 }
 
 #[test]
@@ -95,16 +77,10 @@ fn an_answer_without_end_is_not_read_to_its_end() {
 #[test]
 fn an_older_genuine_ack_clears_nothing() {
     let cluster = Cluster::proxied_pair();
-    cluster
-        .primary()
-        .put_acked("v", "before", &BLOB)
-        .expect(201);
+    cluster.primary().put_acked("v", "before", &BLOB).expect(201);
     cluster.settle();
     let frames = cluster.pops[1].proxy().record_frames();
-    let old = frames
-        .last()
-        .and_then(|frame| frame.answer.clone())
-        .expect("it was answered");
+    let old = frames.last().and_then(|frame| frame.answer.clone()).expect("it was answered");
     assert_eq!(old.status(), 200);
     let replay = move |_: &Message, answer: &mut Message| *answer = old.clone();
     assert_stays_dirty(&cluster, "each answer is an old ack", Arc::new(replay));
@@ -116,39 +92,25 @@ fn an_ack_of_another_pop_clears_nothing() {
     let genuine: Arc<Mutex<Option<Message>>> = Arc::default();
     // Denver's latest genuine answer is remembered, and presented as Zurich's.
     let remembered = Arc::clone(&genuine);
-    cluster.pops[2]
-        .proxy()
-        .set(Fault::Alter(Arc::new(move |_, answer| {
-            *remembered.lock().expect("no panic under it") = Some(answer.clone());
-        })));
-    cluster
-        .primary()
-        .put_acked("v", "before", &BLOB)
-        .expect(201);
+    cluster.pops[2].proxy().set(Fault::Alter(Arc::new(move |_, answer| {
+        *remembered.lock().expect("no panic under it") = Some(answer.clone());
+    })));
+    cluster.primary().put_acked("v", "before", &BLOB).expect(201);
     cluster.settle();
     assert!(genuine.lock().expect("no panic under it").is_some());
     let presented = Arc::clone(&genuine);
-    cluster.pops[1]
-        .proxy()
-        .set(Fault::Alter(Arc::new(move |_, answer| {
-            // The frame to Denver is out at the same time; its answer is worth waiting for.
-            std::thread::sleep(std::time::Duration::from_millis(200));
-            if let Some(ack) = presented.lock().expect("no panic under it").clone() {
-                *answer = ack;
-            }
-        })));
+    cluster.pops[1].proxy().set(Fault::Alter(Arc::new(move |_, answer| {
+        // The frame to Denver is out at the same time; its answer is worth waiting for.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        if let Some(ack) = presented.lock().expect("no panic under it").clone() {
+            *answer = ack;
+        }
+    })));
     let primary = cluster.primary();
     primary.put("v", "e", &BLOB).expect(201);
-    eventually("denver is clean", seconds(3), || {
-        primary.peer("denver-01")["dirty"] == 0
-    });
-    throughout("zurich is not", seconds(3), || {
-        primary.peer("zurich-01")["dirty"] == 1
-    });
-    cluster
-        .pops
-        .iter()
-        .for_each(|pop| pop.proxy().set(Fault::None));
+    eventually("denver is clean", seconds(3), || primary.peer("denver-01")["dirty"] == 0);
+    throughout("zurich is not", seconds(3), || primary.peer("zurich-01")["dirty"] == 1);
+    cluster.pops.iter().for_each(|pop| pop.proxy().set(Fault::None));
     primary.resume().expect(200);
     cluster.settle();
 }

@@ -17,11 +17,7 @@ const BLOB: [u8; 4096] = [4; 4096];
 /// The last frame with records that POP number `pop` was sent.
 fn recorded(cluster: &Cluster, pop: usize) -> Message {
     let frames = cluster.pops[pop].proxy().record_frames();
-    frames
-        .last()
-        .expect("a frame with records was recorded")
-        .request
-        .clone()
+    frames.last().expect("a frame with records was recorded").request.clone()
 }
 
 fn post(server: &Server, frame: &Message) -> Message {
@@ -30,18 +26,11 @@ fn post(server: &Server, frame: &Message) -> Message {
 
 /// Everything a client can see of a vault.
 fn view(client: &Client) -> (Vec<Value>, Vec<Value>, Value) {
-    (
-        client.list("v"),
-        client.conflicts("v"),
-        client.node()["entries"].clone(),
-    )
+    (client.list("v"), client.conflicts("v"), client.node()["entries"].clone())
 }
 
 fn with_body(frame: &Message, body: Vec<u8>) -> Message {
-    Message {
-        body,
-        ..frame.clone()
-    }
+    Message { body, ..frame.clone() }
 }
 
 #[test]
@@ -62,10 +51,7 @@ fn a_changed_frame_is_refused_and_counted_and_changes_nothing() {
             (400, "CV-FRAME-MALFORMED" | "CV-FRAME-VERSION") | (401, "CV-FRAME-AUTH")
         );
         assert!(fits, "{what}: {} {}", answer.start, answer.text());
-        assert!(
-            answer.text().len() < 400,
-            "a refusal tells a code and nothing else"
-        );
+        assert!(answer.text().len() < 400, "a refusal tells a code and nothing else");
         *codes.entry(code).or_default() += 1;
     };
     let body = &genuine.body;
@@ -89,10 +75,7 @@ fn a_changed_frame_is_refused_and_counted_and_changes_nothing() {
     let metrics = server.client().metrics();
     for (code, count) in codes {
         let counted = counted_under_code(&metrics, &code);
-        assert!(
-            counted >= f64::from(count),
-            "{code}: {counted} of {count} counted"
-        );
+        assert!(counted >= f64::from(count), "{code}: {counted} of {count} counted");
     }
     assert!(!server.log().contains("panicked"), "{}", server.log());
     cluster.primary().put_acked("v", "later", &BLOB).expect(201);
@@ -103,10 +86,7 @@ fn a_frame_needs_no_access_token_and_an_access_token_makes_no_frame() {
     let cluster = Cluster::proxied_pair();
     cluster.primary().put_acked("v", "e", &BLOB).expect(201);
     let frame = recorded(&cluster, 1);
-    assert!(
-        frame.header("authorization").is_none(),
-        "the frame's MAC is its proof"
-    );
+    assert!(frame.header("authorization").is_none(), "the frame's MAC is its proof");
     let secret = std::fs::read_to_string(cluster.scratch.path().join("secret")).expect("a file");
     for passed in cluster.pops.iter().flat_map(|pop| pop.proxy().exchanges()) {
         let bytes = passed.request.bytes();
@@ -168,42 +148,24 @@ fn a_frame_is_for_its_destination_only() {
     let denver = &cluster.pops[2].server;
     let answer = post(denver, &frame);
     let got = (answer.status(), answer.code());
-    assert_eq!(
-        got,
-        (421, "CV-FRAME-DESTINATION".to_owned()),
-        "{}",
-        answer.text()
-    );
+    assert_eq!(got, (421, "CV-FRAME-DESTINATION".to_owned()), "{}", answer.text());
     assert!(denver.client().list("v").is_empty());
     assert!(counted_under_code(&denver.client().metrics(), "CV-FRAME-DESTINATION") >= 1.0);
     // Back to where it came from.
     let answer = post(&cluster.pops[0].server, &frame);
-    assert!(
-        (400..500).contains(&answer.status()),
-        "{} {}",
-        answer.start,
-        answer.text()
-    );
+    assert!((400..500).contains(&answer.status()), "{} {}", answer.start, answer.text());
     assert_eq!(cluster.primary().peer("denver-01")["dirty"], 1);
 }
 
 #[test]
 fn a_frame_of_another_cluster_with_the_same_secret_is_refused() {
     let one = Cluster::proxied_pair();
-    let other = ClusterBuilder::new(2)
-        .name("other-cluster")
-        .proxied()
-        .start();
+    let other = ClusterBuilder::new(2).name("other-cluster").proxied().start();
     one.primary().put_acked("v", "e", &BLOB).expect(201);
     let server = &other.pops[1].server;
     let answer = post(server, &recorded(&one, 1));
     let got = (answer.status(), answer.code());
-    assert_eq!(
-        got,
-        (403, "CV-FRAME-CLUSTER".to_owned()),
-        "{}",
-        answer.text()
-    );
+    assert_eq!(got, (403, "CV-FRAME-CLUSTER".to_owned()), "{}", answer.text());
     assert!(server.client().list("v").is_empty());
     assert!(counted_under_code(&server.client().metrics(), "CV-FRAME-CLUSTER") >= 1.0);
 }
@@ -228,9 +190,7 @@ fn a_frame_for_the_emptied_directory_of_the_same_pop_is_refused() {
 #[test]
 fn a_frame_of_an_older_epoch_changes_nothing() {
     let mut cluster = Cluster::proxied_pair();
-    cluster.pops[1]
-        .proxy()
-        .set(clavitor_tests::Fault::Answer(503));
+    cluster.pops[1].proxy().set(clavitor_tests::Fault::Answer(503));
     cluster.primary().put("v", "e", &BLOB).expect(201);
     let never_arrived = {
         clavitor_tests::eventually("a frame is tried", Duration::from_secs(3), || {
@@ -260,15 +220,9 @@ fn a_body_of_a_hundred_mebibytes_is_refused_in_bounded_memory() {
             server.address()
         )
     };
-    let announced = exchange(
-        server.address(),
-        head("Content-Length: 104857600").as_bytes(),
-    );
+    let announced = exchange(server.address(), head("Content-Length: 104857600").as_bytes());
     let announced = announced.expect("it is refused without reading the body");
-    assert_eq!(
-        (announced.status(), announced.code().as_str()),
-        (413, "CV-TOO-LARGE")
-    );
+    assert_eq!((announced.status(), announced.code().as_str()), (413, "CV-TOO-LARGE"));
     let senders: Vec<_> = (0..8)
         .map(|_| {
             let (address, head) = (server.address(), head("Transfer-Encoding: chunked"));
@@ -295,15 +249,9 @@ fn a_body_of_a_hundred_mebibytes_is_refused_in_bounded_memory() {
 /// Sends 100 MiB in chunks for as long as the server takes them.
 fn send_chunks(address: std::net::SocketAddr, head: &str) -> (usize, Option<Message>) {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream
-        .set_write_timeout(Some(Duration::from_secs(5)))
-        .expect("above zero");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .expect("above zero");
-    stream
-        .write_all(head.as_bytes())
-        .expect("the head is taken");
+    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("above zero");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("above zero");
+    stream.write_all(head.as_bytes()).expect("the head is taken");
     let mut chunk = b"10000\r\n".to_vec();
     chunk.extend_from_slice(&[0x5A; 0x10000]);
     chunk.extend_from_slice(b"\r\n");
@@ -311,10 +259,5 @@ fn send_chunks(address: std::net::SocketAddr, head: &str) -> (usize, Option<Mess
     while sent < 100 << 20 && stream.write_all(&chunk).is_ok() {
         sent += 0x10000;
     }
-    (
-        sent,
-        Message::read_answer(&mut BufReader::new(stream))
-            .ok()
-            .flatten(),
-    )
+    (sent, Message::read_answer(&mut BufReader::new(stream)).ok().flatten())
 }

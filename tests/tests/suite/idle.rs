@@ -22,10 +22,7 @@ fn idle_servers_make_no_voluntary_context_switches() {
     std::thread::sleep(seconds(30));
     let after = servers.map(|(_, id)| voluntary_switches(id));
     for ((name, _), (before, after)) in servers.iter().zip(before.iter().zip(&after)) {
-        assert_eq!(
-            before, after,
-            "{name}: (switches, threads) before and after 30 s"
-        );
+        assert_eq!(before, after, "{name}: (switches, threads) before and after 30 s");
     }
     pair.primary().put_acked("v", "e", b"awake").expect(200);
     community.client().put("v", "e", b"awake").expect(200);

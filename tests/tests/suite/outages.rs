@@ -12,9 +12,7 @@ fn write(client: &Client, prefix: &str, count: usize) {
     for number in 0..count {
         let mut blob = format!("{prefix}{number};").into_bytes();
         blob.extend(random.bytes(2048));
-        client
-            .put("v", &format!("{prefix}-{number}"), &blob)
-            .expect(201);
+        client.put("v", &format!("{prefix}-{number}"), &blob).expect(201);
     }
 }
 
@@ -25,9 +23,7 @@ fn numbers_in(frame: &Exchange, prefix: &str) -> Vec<usize> {
     let first = prefix[0];
     let starts = (0..body.len()).filter(|&at| body[at] == first && body[at..].starts_with(prefix));
     let number = |at: usize| {
-        let digits = body[at + prefix.len()..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
+        let digits = body[at + prefix.len()..].iter().take_while(|byte| byte.is_ascii_digit());
         let text = String::from_utf8(digits.copied().collect()).ok()?;
         let is_ended = body.get(at + prefix.len() + text.len()) == Some(&b';');
         is_ended.then(|| text.parse().ok()).flatten()
@@ -37,10 +33,8 @@ fn numbers_in(frame: &Exchange, prefix: &str) -> Vec<usize> {
 
 /// The numbers of the blobs that travel in all of the frames.
 fn all_numbers_in(frames: &[Exchange], prefix: &str) -> Vec<usize> {
-    let mut numbers: Vec<usize> = frames
-        .iter()
-        .flat_map(|frame| numbers_in(frame, prefix))
-        .collect();
+    let mut numbers: Vec<usize> =
+        frames.iter().flat_map(|frame| numbers_in(frame, prefix)).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -48,10 +42,7 @@ fn all_numbers_in(frames: &[Exchange], prefix: &str) -> Vec<usize> {
 /// Frames with records that reached the server behind the proxy.
 fn arrived(cluster: &Cluster, pop: usize) -> Vec<Exchange> {
     let frames = cluster.pops[pop].proxy().record_frames();
-    frames
-        .into_iter()
-        .filter(|frame| frame.answer.is_some())
-        .collect()
+    frames.into_iter().filter(|frame| frame.answer.is_some()).collect()
 }
 
 #[test]
@@ -62,27 +53,17 @@ fn two_hundred_and_fifty_dirty_entries_make_exactly_three_frames() {
     write(&primary, "blob", 250);
     let peer = primary.peer("zurich-01");
     assert_eq!(peer["dirty"], 250, "{peer}");
-    assert!(
-        peer["dirty_bytes"]
-            .as_u64()
-            .is_some_and(|bytes| bytes > 250 * 2048),
-        "{peer}"
-    );
+    assert!(peer["dirty_bytes"].as_u64().is_some_and(|bytes| bytes > 250 * 2048), "{peer}");
     assert!(peer["oldest_dirty_ms"].is_u64(), "{peer}");
     cluster.pops[1].proxy().forget();
     cluster.pops[1].server.start_again();
     cluster.settle();
     let frames = arrived(&cluster, 1);
-    let mut sizes: Vec<usize> = frames
-        .iter()
-        .map(|frame| numbers_in(frame, "blob").len())
-        .collect();
+    let mut sizes: Vec<usize> =
+        frames.iter().map(|frame| numbers_in(frame, "blob").len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [50, 100, 100]);
-    assert_eq!(
-        all_numbers_in(&frames, "blob"),
-        (0..250).collect::<Vec<_>>()
-    );
+    assert_eq!(all_numbers_in(&frames, "blob"), (0..250).collect::<Vec<_>>());
     assert_eq!(cluster.backup().list("v").len(), 250);
 }
 
@@ -97,17 +78,11 @@ fn a_backup_that_missed_a_thousand_writes_catches_up_on_its_hello_and_gets_nothi
     let restarted = std::time::Instant::now();
     cluster.pops[1].server.start_again();
     cluster.settle();
-    assert!(
-        restarted.elapsed() < seconds(5),
-        "its hello woke the primary, not a timer"
-    );
+    assert!(restarted.elapsed() < seconds(5), "its hello woke the primary, not a timer");
     let frames = arrived(&cluster, 1);
     assert_eq!(frames.len(), 10);
     assert!(all_numbers_in(&frames, "before").is_empty(), "it had these");
-    assert_eq!(
-        all_numbers_in(&frames, "missed"),
-        (0..1000).collect::<Vec<_>>()
-    );
+    assert_eq!(all_numbers_in(&frames, "missed"), (0..1000).collect::<Vec<_>>());
     assert_eq!(cluster.backup().list("v").len(), 1060);
 }
 
@@ -126,10 +101,7 @@ fn what_a_crash_of_the_primary_left_dirty_drains_at_its_start() {
     assert_eq!(arrived(&cluster, 1).len(), 2);
     assert_eq!(cluster.backup().list("v").len(), 120);
     let (primary, backup) = (cluster.primary(), cluster.backup());
-    assert_eq!(
-        primary.blob("v", "dirty-119"),
-        backup.blob("v", "dirty-119")
-    );
+    assert_eq!(primary.blob("v", "dirty-119"), backup.blob("v", "dirty-119"));
 }
 
 #[test]
@@ -144,11 +116,7 @@ fn a_clean_restart_of_either_side_sends_nothing_again() {
         std::thread::sleep(seconds(1));
         // A cursor is written without a sync of its own: a crash may cost one frame, which the
         // receiver knows, but never more than what the last sync had not seen.
-        assert!(
-            arrived(&cluster, 1).len() <= 1,
-            "after killing {}",
-            cluster.pops[pop].id
-        );
+        assert!(arrived(&cluster, 1).len() <= 1, "after killing {}", cluster.pops[pop].id);
     }
     cluster.pops[1].proxy().forget();
     cluster.pops[0].server.terminate();
@@ -169,13 +137,9 @@ fn an_emptied_backup_gets_everything_again() {
     std::fs::remove_dir_all(cluster.pops[1].server.data()).expect("it can be emptied");
     cluster.pops[1].server.start_again();
     let backup = cluster.backup();
-    eventually("the emptied backup has all entries", seconds(20), || {
-        backup.list("v").len() == 150
-    });
+    eventually("the emptied backup has all entries", seconds(20), || backup.list("v").len() == 150);
     let reader = backup.with_token(token["token"].as_str().expect("its text"));
-    eventually("and the access token", seconds(5), || {
-        reader.get("v", "all-0").status == 200
-    });
+    eventually("and the access token", seconds(5), || reader.get("v", "all-0").status == 200);
     cluster.settle();
 }
 
@@ -197,11 +161,9 @@ fn a_rolled_back_backup_is_brought_up_to_date() {
     copy_directory(&copy, &data);
     cluster.pops[1].server.start_again();
     let backup = cluster.backup();
-    eventually(
-        "the rolled-back backup has all entries",
-        seconds(20),
-        || backup.list("v").len() == 40,
-    );
+    eventually("the rolled-back backup has all entries", seconds(20), || {
+        backup.list("v").len() == 40
+    });
     cluster.settle();
 }
 
@@ -224,22 +186,11 @@ fn a_rolled_back_primary_notices_and_its_new_writes_arrive() {
     cluster.pops[0].server.start_again();
     write(&cluster.primary(), "after", 20);
     let backup = cluster.backup();
-    eventually(
-        "numbers used before are not taken for known frames",
-        seconds(20),
-        || (0..20).all(|number| backup.blob("v", &format!("after-{number}")).is_some()),
-    );
-    assert!(
-        !cluster.pops[0]
-            .server
-            .lines_with("OPERATOR ALERT [")
-            .is_empty(),
-        "it is alerted"
-    );
-    assert!(
-        backup.blob("v", "late-0").is_some(),
-        "and nothing is lost on the backup"
-    );
+    eventually("numbers used before are not taken for known frames", seconds(20), || {
+        (0..20).all(|number| backup.blob("v", &format!("after-{number}")).is_some())
+    });
+    assert!(!cluster.pops[0].server.lines_with("OPERATOR ALERT [").is_empty(), "it is alerted");
+    assert!(backup.blob("v", "late-0").is_some(), "and nothing is lost on the backup");
 }
 
 fn copy_directory(from: &std::path::Path, to: &std::path::Path) {

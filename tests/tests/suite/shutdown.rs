@@ -14,12 +14,7 @@ fn an_idle_server_ends_at_once_with_code_0() {
         server.client().put("v", "e", b"x").expect(201);
         let started = Instant::now();
         server.terminate();
-        assert_eq!(
-            server.await_end(seconds(6)).code(),
-            Some(0),
-            "{}",
-            server.log()
-        );
+        assert_eq!(server.await_end(seconds(6)).code(), Some(0), "{}", server.log());
         assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
     }
 }
@@ -28,12 +23,7 @@ fn an_idle_server_ends_at_once_with_code_0() {
 fn sigint_is_as_good_as_sigterm() {
     let mut server = Server::start(Edition::Community);
     process::signal(server.id(), Signal::INT);
-    assert_eq!(
-        server.await_end(seconds(6)).code(),
-        Some(0),
-        "{}",
-        server.log()
-    );
+    assert_eq!(server.await_end(seconds(6)).code(), Some(0), "{}", server.log());
 }
 
 #[test]
@@ -48,23 +38,14 @@ fn connections_that_hang_do_not_hold_the_end_up() {
     let mut open = Vec::new();
     for number in 0..50 {
         let mut stream = TcpStream::connect(server.address()).expect("the server listens");
-        let bytes = if number % 2 == 0 {
-            head.as_bytes()
-        } else {
-            b"GET /livez HT"
-        };
+        let bytes = if number % 2 == 0 { head.as_bytes() } else { b"GET /livez HT" };
         stream.write_all(bytes).expect("the server reads");
         open.push(stream);
     }
     std::thread::sleep(std::time::Duration::from_millis(200));
     let started = Instant::now();
     server.terminate();
-    assert_eq!(
-        server.await_end(seconds(7)).code(),
-        Some(0),
-        "{}",
-        server.log()
-    );
+    assert_eq!(server.await_end(seconds(7)).code(), Some(0), "{}", server.log());
     assert!(started.elapsed() < seconds(6), "{:?}", started.elapsed());
     drop(open);
 }
@@ -74,10 +55,7 @@ fn a_hanging_peer_costs_the_grace_and_no_more_and_nothing_is_lost() {
     let mut cluster = Cluster::proxied_pair();
     cluster.pops[1].proxy().set(Fault::BlackHole);
     for number in 0..150 {
-        cluster
-            .primary()
-            .put("v", &format!("e{number}"), b"x")
-            .expect(201);
+        cluster.primary().put("v", &format!("e{number}"), b"x").expect(201);
     }
     let started = Instant::now();
     cluster.pops[0].server.terminate();
@@ -93,14 +71,9 @@ fn a_hanging_peer_costs_the_grace_and_no_more_and_nothing_is_lost() {
 #[test]
 fn what_is_dirty_is_flushed_to_a_peer_that_answers() {
     let mut cluster = Cluster::proxied_pair();
-    cluster.pops[1]
-        .proxy()
-        .set(Fault::Delay(std::time::Duration::from_millis(300)));
+    cluster.pops[1].proxy().set(Fault::Delay(std::time::Duration::from_millis(300)));
     for number in 0..150 {
-        cluster
-            .primary()
-            .put("v", &format!("e{number}"), b"x")
-            .expect(201);
+        cluster.primary().put("v", &format!("e{number}"), b"x").expect(201);
     }
     cluster.pops[0].server.terminate();
     assert_eq!(cluster.pops[0].server.await_end(seconds(6)).code(), Some(0));
@@ -131,16 +104,9 @@ fn a_request_in_flight_is_finished() {
         .collect();
     std::thread::sleep(std::time::Duration::from_millis(400));
     server.terminate();
-    assert_eq!(
-        server.await_end(seconds(6)).code(),
-        Some(0),
-        "{}",
-        server.log()
-    );
-    let done: Vec<String> = writers
-        .into_iter()
-        .flat_map(|writer| writer.join().expect("no panic"))
-        .collect();
+    assert_eq!(server.await_end(seconds(6)).code(), Some(0), "{}", server.log());
+    let done: Vec<String> =
+        writers.into_iter().flat_map(|writer| writer.join().expect("no panic")).collect();
     assert!(done.len() > 100, "{}", done.len());
     server.start_again();
     let listed: std::collections::BTreeSet<String> = client

@@ -34,24 +34,15 @@ fn assert_reads_go_on(client: &Client, count: usize) {
 
 #[test]
 fn a_full_map_refuses_that_write_only_and_deleting_makes_room() {
-    let mut server = ServerBuilder::new(Edition::Community)
-        .arguments(["--data-bytes-max", "4MiB"])
-        .start();
+    let mut server =
+        ServerBuilder::new(Edition::Community).arguments(["--data-bytes-max", "4MiB"]).start();
     let client = server.client();
     let count = fill(&client);
-    assert!(
-        count >= 8,
-        "{count} blobs of {BLOB_BYTES} bytes fit into 4 MiB"
-    );
+    assert!(count >= 8, "{count} blobs of {BLOB_BYTES} bytes fit into 4 MiB");
     assert_reads_go_on(&client, count);
     client.put("v", "small", b"still fits").expect(201);
-    client
-        .put("v", "e0", &vec![1; 1 << 20])
-        .expect_problem(507, "CV-STORAGE-FULL");
-    assert!(
-        client.get("v", "e0").body == blob(0),
-        "a refused overwrite changes nothing"
-    );
+    client.put("v", "e0", &vec![1; 1 << 20]).expect_problem(507, "CV-STORAGE-FULL");
+    assert!(client.get("v", "e0").body == blob(0), "a refused overwrite changes nothing");
     client.delete("v", "small").expect(204);
     for number in 0..count / 2 {
         client.delete("v", &format!("e{number}")).expect(204);
@@ -67,20 +58,15 @@ fn a_full_map_refuses_that_write_only_and_deleting_makes_room() {
 
 #[test]
 fn in_a_full_map_neighbours_of_a_refused_write_succeed() {
-    let server = ServerBuilder::new(Edition::Community)
-        .arguments(["--data-bytes-max", "4MiB"])
-        .start();
+    let server =
+        ServerBuilder::new(Edition::Community).arguments(["--data-bytes-max", "4MiB"]).start();
     fill(&server.client());
     let threads: Vec<_> = (0..32)
         .map(|number| {
             let client = server.client();
             std::thread::spawn(move || {
                 let is_large = number % 4 == 0;
-                let blob = if is_large {
-                    vec![2; 900 * 1024]
-                } else {
-                    b"small".to_vec()
-                };
+                let blob = if is_large { vec![2; 900 * 1024] } else { b"small".to_vec() };
                 (is_large, client.put("w", &format!("n{number}"), &blob))
             })
         })
@@ -95,26 +81,18 @@ fn in_a_full_map_neighbours_of_a_refused_write_succeed() {
 #[test]
 fn a_full_map_on_the_backup_keeps_the_records_dirty_until_there_is_room() {
     let mut cluster = clavitor_tests::ClusterBuilder::new(2).proxied().prepare();
-    cluster.pops[1]
-        .server
-        .add_arguments(["--data-bytes-max", "4MiB"]);
+    cluster.pops[1].server.add_arguments(["--data-bytes-max", "4MiB"]);
     for pop in cluster.pops.iter_mut().rev() {
         pop.server.start_again();
     }
     let primary = cluster.primary();
     for number in 0..30 {
-        primary
-            .put("v", &format!("e{number}"), &blob(number))
-            .expect(201);
+        primary.put("v", &format!("e{number}"), &blob(number)).expect(201);
     }
-    eventually(
-        "the primary knows that the backup is full",
-        seconds(10),
-        || {
-            let peer = primary.peer("zurich-01");
-            peer["state"] != "sending" && peer["dirty"].as_u64().is_some_and(|dirty| dirty > 0)
-        },
-    );
+    eventually("the primary knows that the backup is full", seconds(10), || {
+        let peer = primary.peer("zurich-01");
+        peer["state"] != "sending" && peer["dirty"].as_u64().is_some_and(|dirty| dirty > 0)
+    });
     assert_eq!(primary.list("v").len(), 30);
     cluster.backup().fetch("/v1/vaults/v/entries").expect(200);
     let server = &mut cluster.pops[1].server;
@@ -138,9 +116,7 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
             .arg(scratch.path())
             .status();
-        status
-            .is_ok_and(|status| status.success())
-            .then_some(Self { scratch })
+        status.is_ok_and(|status| status.success()).then_some(Self { scratch })
     }
 
     fn path(&self) -> &Path {
@@ -150,10 +126,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("-l")
-            .arg(self.scratch.path())
-            .status();
+        let _ = Command::new("umount").arg("-l").arg(self.scratch.path()).status();
     }
 }
 
@@ -169,14 +142,9 @@ fn a_full_disk_refuses_writes_goes_on_reading_and_resumes_when_there_is_room() {
     let mut server = ServerBuilder::new(Edition::Community).data(&data).start();
     let client = server.client();
     let count = fill(&client);
-    assert!(
-        count >= 5,
-        "{count} blobs of {BLOB_BYTES} bytes fit into 4 MiB"
-    );
+    assert!(count >= 5, "{count} blobs of {BLOB_BYTES} bytes fit into 4 MiB");
     assert_reads_go_on(&client, count);
-    client
-        .put("v", "e1000", &blob(1000))
-        .expect_problem(507, "CV-STORAGE-FULL");
+    client.put("v", "e1000", &blob(1000)).expect_problem(507, "CV-STORAGE-FULL");
     std::fs::remove_file(filler).expect("the filler can go");
     client.put("v", "e1000", &blob(1000)).expect(201);
     server.restart();
@@ -198,20 +166,11 @@ fn a_failed_sync_ends_the_process_with_an_alert_and_loses_nothing_acknowledged()
         .start();
     let client = server.client();
     for number in 0..50 {
-        client
-            .put(
-                "v",
-                &format!("e{number}"),
-                format!("blob {number}").as_bytes(),
-            )
-            .expect(201);
+        client.put("v", &format!("e{number}"), format!("blob {number}").as_bytes()).expect(201);
     }
     shim.break_disk();
     if let Ok(answer) = client.request("PUT", "/v1/vaults/v/entries/unsure", &[], Some(b"x")) {
-        assert_eq!(
-            (answer.status, answer.code().as_str()),
-            (503, "CV-OUTCOME-UNKNOWN")
-        );
+        assert_eq!((answer.status, answer.code().as_str()), (503, "CV-OUTCOME-UNKNOWN"));
     }
     let status = server.await_end(seconds(5));
     assert_ne!(status.code(), Some(0), "it did not end well");
@@ -221,10 +180,7 @@ fn a_failed_sync_ends_the_process_with_an_alert_and_loses_nothing_acknowledged()
     shim.mend_disk();
     server.start_again();
     for number in 0..50 {
-        assert_eq!(
-            client.get("v", &format!("e{number}")).text(),
-            format!("blob {number}")
-        );
+        assert_eq!(client.get("v", &format!("e{number}")).text(), format!("blob {number}"));
     }
     client.put("v", "after", b"x").expect(201);
 }
@@ -237,12 +193,8 @@ fn a_failed_sync_on_the_backup_acknowledges_nothing() {
     };
     let mut cluster = Cluster::pair();
     cluster.pops[1].server.kill9();
-    cluster.pops[1]
-        .server
-        .set_variable("LD_PRELOAD", shim.library());
-    cluster.pops[1]
-        .server
-        .set_variable("SYNC_SHIM_TRIGGER", shim.trigger());
+    cluster.pops[1].server.set_variable("LD_PRELOAD", shim.library());
+    cluster.pops[1].server.set_variable("SYNC_SHIM_TRIGGER", shim.trigger());
     cluster.pops[1].server.start_again();
     cluster.settle();
     shim.break_disk();

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use clavitor_core::alert::{Alert, AlertType};
-use clavitor_core::id::{OpId, PopId, Seq};
+use clavitor_core::id::{OpId, Seq};
 use clavitor_core::time::Instant;
 
 use super::flights::Flight;
@@ -125,7 +125,7 @@ impl Replication {
             return;
         }
         let message = "two data directories are alive under one POP id; stop one of them";
-        let alert = Alert::new(AlertType::DuplicatePopId, message).with("pop", acked.pop);
+        let alert = self.alert(AlertType::DuplicatePopId, message);
         out.push(Effect::DenyStore { store });
         out.push(Effect::RaiseAlert(alert));
     }
@@ -154,7 +154,7 @@ impl Replication {
         if count > 0 {
             self.setback_at = self.setback_at.or(Some(now.plus_ms(SETBACK_MS)));
         }
-        self.alert_setbacks(acked.pop, count, out);
+        self.alert_setbacks(count, out);
         out.push(Effect::AdvanceCursor { op, cursor: self.cursor, setbacks });
         let is_kept = !self.flights.is_stuck();
         if !is_kept {
@@ -164,14 +164,14 @@ impl Replication {
         is_kept
     }
 
-    fn alert_setbacks(&mut self, peer: PopId, count: u32, out: &mut Vec<Effect>) {
+    fn alert_setbacks(&mut self, count: u32, out: &mut Vec<Effect>) {
         let is_clean = self.clean_to >= self.owed_to && self.flights.is_empty();
         let is_over = self.setbacks == 0 && self.cursor > self.retried_above;
         if count > 0 && !self.is_refusal_alerted {
             self.is_refusal_alerted = true;
             let message = "a peer cannot take a record; it is kept and sent again every minute";
-            let alert = Alert::new(AlertType::RecordRefused, message);
-            out.push(Effect::RaiseAlert(alert.with("peer", peer).with("records", count)));
+            let alert = self.alert(AlertType::RecordRefused, message).with("records", count);
+            out.push(Effect::RaiseAlert(alert));
         } else if is_over && is_clean {
             self.is_refusal_alerted = false;
         }
@@ -184,11 +184,8 @@ impl Replication {
         self.last_error = Some(why.into());
         if self.link.on_failure(now) {
             let message = "a peer stayed unreachable through the last retry; it is owed records";
-            let mut alert = Alert::new(AlertType::ReplicationExhausted, message);
-            if let Some((pop, _)) = self.identity {
-                alert = alert.with("peer", pop);
-            }
-            out.push(Effect::RaiseAlert(alert.with("error", why)));
+            let alert = self.alert(AlertType::ReplicationExhausted, message).with("error", why);
+            out.push(Effect::RaiseAlert(alert));
         }
     }
 
@@ -214,8 +211,17 @@ impl Replication {
                     "a peer refuses this server; compare secret, cluster, URLs and version",
                 ),
             };
-            let alert = Alert::new(alert_type, message).with("code", refusal.code());
+            let alert = self.alert(alert_type, message).with("code", refusal.code());
             out.push(Effect::RaiseAlert(alert));
+        }
+    }
+
+    /// An alert about this peer: by its URL, and by its id once it has said it.
+    fn alert(&self, alert_type: AlertType, message: &str) -> Alert {
+        let alert = Alert::new(alert_type, message).with("peer_url", &self.url);
+        match self.identity {
+            Some((pop, _)) => alert.with("peer", pop),
+            None => alert,
         }
     }
 }

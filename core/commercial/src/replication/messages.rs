@@ -29,6 +29,8 @@ impl Window {
 /// What is known of a peer at start-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
+    /// Its URL, by which alerts name it.
+    pub url: String,
     /// Who it was when it last answered.
     pub identity: Option<(PopId, StoreId)>,
     /// Up to where it confirmed.

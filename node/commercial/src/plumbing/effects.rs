@@ -11,9 +11,9 @@ use clavitor_core::edition::Edition;
 use clavitor_core::id::{Epoch, PopId, Seq, StoreId};
 use clavitor_core::pop;
 use clavitor_core::record::Key;
+use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::store::{Stop, StoreError, Transaction};
-use clavitor_node::entropy;
 
 use super::EPOCH;
 use crate::tables::Tables;
@@ -76,7 +76,8 @@ impl<R: Runtime> Commercial<R> {
 
     /// Bookkeeping that nobody waits for: a crash that loses it costs a frame sent twice.
     fn advance_cursor(&self, peer: u8, cursor: Seq, setbacks: Vec<Key>) {
-        let (tables, urls, url) = (self.tables, self.cluster.peer_urls.clone(), self.peer_url(peer));
+        let (tables, urls, url) =
+            (self.tables, self.cluster.peer_urls.clone(), self.peer_url(peer));
         let (_, views) = self.views();
         let others = (0u8..).zip(&views).filter(|(index, _)| *index != peer);
         let lowest = others.map(|(_, view)| view.acked).chain([cursor]).min().unwrap_or(cursor);

@@ -48,12 +48,7 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Ask {
-        Ask {
-            method,
-            path: path.into(),
-            body: None,
-            headers: Vec::new(),
-        }
+        Ask { method, path: path.into(), body: None, headers: Vec::new() }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Ask {
@@ -116,10 +111,7 @@ impl Connection {
             ));
         }
         let not_a_token = || {
-            Failure::unreached(format!(
-                "{} does not hold an access token",
-                token_file.display()
-            ))
+            Failure::unreached(format!("{} does not hold an access token", token_file.display()))
         };
         let token = file.bytes.trim_ascii();
         if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
@@ -141,12 +133,7 @@ impl Connection {
             .timeout_per_write(Some(ANSWER_TIMEOUT))
             .build()
             .new_agent();
-        Ok(Connection {
-            agent,
-            server,
-            token_file,
-            authorization,
-        })
+        Ok(Connection { agent, server, token_file, authorization })
     }
 
     /// Sends a request and hands out the answer whatever its status.
@@ -154,17 +141,9 @@ impl Connection {
         let is_write = ask.method != Method::GET;
         let (head, mut reader) = self.start(ask)?.into_parts();
         let mut body = Vec::new();
-        let read = reader
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .reader()
-            .read_to_end(&mut body);
+        let read = reader.with_config().limit(ANSWER_BYTES_MAX).reader().read_to_end(&mut body);
         read.map_err(|error| self.broken(&ureq::Error::from(error), is_write))?;
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
     /// Sends a request and hands out its answer if it is a success.
@@ -184,11 +163,7 @@ impl Connection {
         }
         let limited = body.with_config().limit(ANSWER_BYTES_MAX);
         let body = limited.read_to_vec().unwrap_or_default();
-        Err(self.refusal(&Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }))
+        Err(self.refusal(&Answer { status: head.status, headers: head.headers, body }))
     }
 
     fn start(&self, ask: Ask) -> Result<http::Response<Body>, Failure> {
@@ -204,9 +179,7 @@ impl Connection {
             Failure::unreached(format!("this cannot be asked over HTTP: {error}"))
         };
         let response = match ask.body {
-            None => self
-                .agent
-                .run(request.body(SendBody::none()).map_err(unsendable)?),
+            None => self.agent.run(request.body(SendBody::none()).map_err(unsendable)?),
             Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
         };
         response.map_err(|error| self.broken(&error, is_write))
@@ -215,13 +188,8 @@ impl Connection {
     /// Words a problem document, or whatever came instead of one.
     pub(crate) fn refusal(&self, answer: &Answer) -> Failure {
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let detail = ["detail", "title"]
-            .iter()
-            .find_map(|key| problem.get(key)?.as_str());
-        let code = problem
-            .get("code")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let detail = ["detail", "title"].iter().find_map(|key| problem.get(key)?.as_str());
+        let code = problem.get("code").and_then(Value::as_str).unwrap_or_default();
         let mut message = match (detail, code) {
             (Some(detail), "") => format!("refused: {detail} (HTTP {})", answer.status.as_u16()),
             (Some(detail), code) => format!("refused: {detail} ({code})"),
@@ -234,9 +202,8 @@ impl Connection {
                  server, be revoked, or have expired.",
                 self.server
             )),
-            "CV-FORBIDDEN" => message.push_str(&format!(
-                "\nThe access token in {token_file} does not allow this."
-            )),
+            "CV-FORBIDDEN" => message
+                .push_str(&format!("\nThe access token in {token_file} does not allow this.")),
             "CV-NOT-PRIMARY" => {
                 let primary = answer.headers.get("x-primary-location");
                 if let Some(primary) = primary.and_then(|value| value.to_str().ok()) {
@@ -253,11 +220,8 @@ impl Connection {
     fn broken(&self, error: &ureq::Error, is_write: bool) -> Failure {
         let server = &self.server;
         if !is_before_the_request(error) {
-            let doubt = if is_write {
-                "\nIt may have been done all the same: look first."
-            } else {
-                ""
-            };
+            let doubt =
+                if is_write { "\nIt may have been done all the same: look first." } else { "" };
             return Failure::unreached(format!(
                 "the connection to {server} ended before the whole answer was there: {}{doubt}",
                 reason(error)

@@ -40,10 +40,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
@@ -67,25 +64,14 @@ mod tests {
 
     #[test]
     fn names_cannot_steer_the_terminal() {
-        assert_eq!(
-            printable("a\x1b[31mb\u{202e}c\u{9b}"),
-            "a\\u{1b}[31mb\\u{202e}c\\u{9b}"
-        );
+        assert_eq!(printable("a\x1b[31mb\u{202e}c\u{9b}"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}");
         assert_eq!(printable("Zoë"), "Zoë");
     }
 
     #[test]
     fn columns_are_aligned() {
-        let row = |cells: &[&str]| {
-            cells
-                .iter()
-                .map(|cell| (*cell).to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            table(&[row(&["A", "B"]), row(&["long", "x"])]),
-            ["A     B", "long  x"]
-        );
+        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        assert_eq!(table(&[row(&["A", "B"]), row(&["long", "x"])]), ["A     B", "long  x"]);
         assert_eq!(table(&[]), Vec::<String>::new());
     }
 

@@ -25,11 +25,7 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     fn path(self, is_ack_backup: bool) -> String {
         let query = if is_ack_backup { "?ack=backup" } else { "" };
-        format!(
-            "/v1/vaults/{}/entries/{}{query}",
-            encoded(self.vault),
-            encoded(self.entry)
-        )
+        format!("/v1/vaults/{}/entries/{}{query}", encoded(self.vault), encoded(self.entry))
     }
 }
 
@@ -134,13 +130,7 @@ pub(crate) fn list(
         path.push_str(&format!("&prefix={}", encoded(prefix)));
     }
     let columns = ["size", "modified", "replicated_at", "etag", "name"];
-    Listing {
-        path: &path,
-        items: "entries",
-        columns: &columns,
-        is_json,
-    }
-    .print(connection, console)
+    Listing { path: &path, items: "entries", columns: &columns, is_json }.print(connection, console)
 }
 
 pub(crate) fn conflicts(
@@ -151,13 +141,8 @@ pub(crate) fn conflicts(
 ) -> Result<Exit, Failure> {
     let path = format!("/v1/vaults/{}/conflicts?limit={PAGE_LIMIT}", encoded(vault));
     let columns = ["id", "size", "modified", "deleted", "etag", "entry"];
-    Listing {
-        path: &path,
-        items: "conflicts",
-        columns: &columns,
-        is_json,
-    }
-    .print(connection, console)
+    Listing { path: &path, items: "conflicts", columns: &columns, is_json }
+        .print(connection, console)
 }
 
 pub(crate) fn restore(
@@ -167,9 +152,7 @@ pub(crate) fn restore(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let (vault, id) = (encoded(vault), encoded(conflict_id));
-    let answer = connection.ask(Ask::post(format!(
-        "/v1/vaults/{vault}/conflicts/{id}/restore"
-    )))?;
+    let answer = connection.ask(Ask::post(format!("/v1/vaults/{vault}/conflicts/{id}/restore")))?;
     let body = answer.json()?;
     console.print(&format!("{}\n", field(&body, "etag").trim_matches('"')))?;
     console.tell(&format!("restored {}", field(&body, "entry")));
@@ -193,9 +176,7 @@ impl Listing<'_> {
             console.print(&format!("{{\"{}\":[", self.items))?;
         }
         loop {
-            let query = after
-                .as_deref()
-                .map(|name| format!("&after={}", encoded(name)));
+            let query = after.as_deref().map(|name| format!("&after={}", encoded(name)));
             let path = format!("{}{}", self.path, query.unwrap_or_default());
             let mut page = connection.ask(Ask::get(path))?.json()?;
             let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
@@ -227,17 +208,10 @@ impl Listing<'_> {
         if self.is_json {
             let separators =
                 std::iter::once(if is_first { "" } else { "," }).chain(std::iter::repeat(","));
-            let texts = items
-                .iter()
-                .zip(separators)
-                .map(|(item, comma)| format!("{comma}{item}"));
+            let texts = items.iter().zip(separators).map(|(item, comma)| format!("{comma}{item}"));
             return console.print(&texts.collect::<String>());
         }
-        let heading = self
-            .columns
-            .iter()
-            .map(|column| column.to_uppercase())
-            .collect();
+        let heading = self.columns.iter().map(|column| column.to_uppercase()).collect();
         let row = |item: &Value| {
             let cells = self.columns.iter().map(|column| match *column {
                 "etag" => field(item, "etag").trim_matches('"').to_owned(),
@@ -245,18 +219,12 @@ impl Listing<'_> {
             });
             cells.collect::<Vec<_>>()
         };
-        let rows: Vec<Vec<String>> = std::iter::once(heading)
-            .chain(items.iter().map(row))
-            .collect();
+        let rows: Vec<Vec<String>> =
+            std::iter::once(heading).chain(items.iter().map(row)).collect();
         let lines = table(&rows);
         if is_first && !items.is_empty() {
             console.tell(&lines[0]);
         }
-        console.print(
-            &lines[1..]
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect::<String>(),
-        )
+        console.print(&lines[1..].iter().map(|line| format!("{line}\n")).collect::<String>())
     }
 }

@@ -61,12 +61,7 @@ pub fn copy_verified(
     source: &mut impl Read,
     target: &mut impl Write,
 ) -> Result<ExportTotals, ExportError> {
-    let mut copy = Copy {
-        source,
-        target,
-        digest: Sha256::new(),
-        bytes: 0,
-    };
+    let mut copy = Copy { source, target, digest: Sha256::new(), bytes: 0 };
     let mut first_line = [0; FIRST_LINE.len()];
     copy.pass(&mut first_line)?;
     if first_line != FIRST_LINE {
@@ -94,10 +89,7 @@ pub fn copy_verified(
     if digest != trailer {
         return Err(ExportError::Damaged);
     }
-    let totals = ExportTotals {
-        records,
-        bytes: copy.bytes,
-    };
+    let totals = ExportTotals { records, bytes: copy.bytes };
     match source.read(&mut [0]).map_err(ExportError::Read)? {
         0 => Ok(totals),
         _ => Err(ExportError::TrailingBytes),
@@ -130,10 +122,7 @@ pub(crate) fn export(
         None => {
             let mut stream = connection.stream(Ask::get("/v1/export"))?;
             let totals = copy_verified(&mut stream, &mut console.out).map_err(failed)?;
-            console
-                .out
-                .flush()
-                .map_err(|error| failed(ExportError::Write(error)))?;
+            console.out.flush().map_err(|error| failed(ExportError::Write(error)))?;
             totals
         }
         Some(path) => {
@@ -146,10 +135,7 @@ pub(crate) fn export(
             totals
         }
     };
-    console.tell(&format!(
-        "exported records: {}, bytes: {}",
-        totals.records, totals.bytes
-    ));
+    console.tell(&format!("exported records: {}, bytes: {}", totals.records, totals.bytes));
     Ok(Exit::Done)
 }
 
@@ -168,15 +154,11 @@ fn check_target(path: &Path, force: bool) -> Result<(), Failure> {
     let shown = path.display();
     // Renaming over a device or a directory would replace it rather than write to it.
     if !metadata.is_file() {
-        return Err(Failure::refused(format!(
-            "{shown} is not a regular file; - is stdout"
-        )));
+        return Err(Failure::refused(format!("{shown} is not a regular file; - is stdout")));
     }
     match force {
         true => Ok(()),
-        false => Err(Failure::refused(format!(
-            "{shown} is there already; --force replaces it"
-        ))),
+        false => Err(Failure::refused(format!("{shown} is there already; --force replaces it"))),
     }
 }
 
@@ -193,12 +175,8 @@ impl Partial {
         path.push(".partial");
         let path = PathBuf::from(path);
         // Not truncated before the lock is held: another export may be writing it right now.
-        let opened = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path);
+        let opened =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = opened.map_err(|error| unwritable(&path, &error))?;
         let busy = || Failure::refused(format!("another export is writing {}", path.display()));
         match file.try_lock() {
@@ -214,36 +192,23 @@ impl Partial {
         if !fs::symlink_metadata(&path).is_ok_and(is_same) {
             return Err(busy());
         }
-        let partial = Partial {
-            path,
-            file,
-            is_finished: false,
-        };
-        partial
-            .file
-            .set_len(0)
-            .map_err(|error| unwritable(&partial.path, &error))?;
+        let partial = Partial { path, file, is_finished: false };
+        partial.file.set_len(0).map_err(|error| unwritable(&partial.path, &error))?;
         Ok(partial)
     }
 
     fn fill(&self, source: &mut impl Read) -> Result<ExportTotals, Failure> {
         let mut writer = BufWriter::with_capacity(CHUNK_BYTES, &self.file);
         let totals = copy_verified(source, &mut writer).map_err(failed)?;
-        writer
-            .flush()
-            .map_err(|error| failed(ExportError::Write(error)))?;
+        writer.flush().map_err(|error| failed(ExportError::Write(error)))?;
         Ok(totals)
     }
 
     fn finish(mut self, target: &Path) -> Result<(), Failure> {
-        self.file
-            .sync_all()
-            .map_err(|error| unwritable(&self.path, &error))?;
+        self.file.sync_all().map_err(|error| unwritable(&self.path, &error))?;
         fs::rename(&self.path, target).map_err(|error| unwritable(target, &error))?;
         self.is_finished = true;
-        let parent = target
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = parent.unwrap_or(Path::new("."));
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| unwritable(directory, &error))

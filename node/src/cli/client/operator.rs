@@ -12,9 +12,7 @@ pub(crate) fn promote(
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let body = answer_of(connection, "/v1/node/promote")?;
-    let epoch = body
-        .get("epoch")
-        .map_or("-".to_owned(), |epoch| field(epoch, "number"));
+    let epoch = body.get("epoch").map_or("-".to_owned(), |epoch| field(epoch, "number"));
     match is_json {
         true => console.print(&format!("{body}\n"))?,
         false => console.print(&format!("{epoch}\n"))?,
@@ -34,9 +32,7 @@ pub(crate) fn resume(
         true => console.print(&format!("{body}\n"))?,
         false => console.print(&format!("{count}\n"))?,
     }
-    console.tell(&format!(
-        "suspended peers that are tried again now: {count}"
-    ));
+    console.tell(&format!("suspended peers that are tried again now: {count}"));
     Ok(Exit::Done)
 }
 
@@ -47,9 +43,7 @@ fn answer_of(connection: &Connection, path: &str) -> Result<Value, Failure> {
     }
     let mut failure = connection.refusal(&answer);
     if answer.status == http::StatusCode::NOT_FOUND {
-        failure
-            .message
-            .push_str("\nOnly a server of the commercial edition has replication.");
+        failure.message.push_str("\nOnly a server of the commercial edition has replication.");
     }
     Err(failure)
 }

@@ -28,14 +28,8 @@ pub(crate) fn show(
             console.print(&text)?;
         }
     }
-    complaints
-        .iter()
-        .for_each(|complaint| console.warn(&format!("degraded: {complaint}")));
-    Ok(if complaints.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Refused
-    })
+    complaints.iter().for_each(|complaint| console.warn(&format!("degraded: {complaint}")));
+    Ok(if complaints.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 /// What the server says about replication; nothing where its edition has none.
@@ -53,10 +47,7 @@ fn readiness(answer: &Answer) -> Result<(), String> {
         return Ok(());
     }
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let reason = body
-        .get("reason")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+    let reason = body.get("reason").and_then(Value::as_str).map(str::to_owned);
     Err(reason.unwrap_or_else(|| format!("HTTP {}", answer.status.as_u16())))
 }
 
@@ -105,23 +96,16 @@ fn overview(node: &Value, is_ready: bool) -> String {
         row("uptime", duration(uptime.saturating_mul(1000))),
         row("version", format!("{} ({edition})", field(node, "version"))),
     ];
-    table(&rows)
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect()
+    table(&rows).iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn peers(replication: Option<&Value>, console: &Console<'_>) -> String {
     if replication.is_none() {
         return String::new();
     }
-    let heading = [
-        "PEER", "STATE", "DIRTY", "BYTES", "OLDEST", "NEXT TRY", "LAST ACK", "URL",
-    ];
+    let heading = ["PEER", "STATE", "DIRTY", "BYTES", "OLDEST", "NEXT TRY", "LAST ACK", "URL"];
     let time = |peer: &Value, name: &str| {
-        peer.get(name)
-            .and_then(Value::as_u64)
-            .map_or_else(|| "-".to_owned(), duration)
+        peer.get(name).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), duration)
     };
     let row = |peer: &Value| {
         vec![
@@ -136,9 +120,8 @@ fn peers(replication: Option<&Value>, console: &Console<'_>) -> String {
         ]
     };
     let heading = heading.iter().map(|cell| (*cell).to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(heading)
-        .chain(peers_of(replication).map(row))
-        .collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(heading).chain(peers_of(replication).map(row)).collect();
     let is_bad = |row: &[String]| matches!(row[1].as_str(), "suspended" | "waiting");
     let painted = table(&rows).into_iter().zip(&rows).map(|(line, row)| {
         match console.has_colour_out && is_bad(row) {

@@ -62,19 +62,11 @@ fn read_request(stream: &mut TcpStream) -> Seen {
         }
     }
     let length = lines.iter().find_map(|line| {
-        line.to_lowercase()
-            .strip_prefix("content-length: ")
-            .map(|text| text.parse().unwrap_or(0))
+        line.to_lowercase().strip_prefix("content-length: ").map(|text| text.parse().unwrap_or(0))
     });
     let mut body = vec![0; length.unwrap_or(0)];
-    reader
-        .read_exact(&mut body)
-        .expect("the body is as long as announced");
-    Seen {
-        line: lines.remove(0),
-        headers: lines,
-        body,
-    }
+    reader.read_exact(&mut body).expect("the body is as long as announced");
+    Seen { line: lines.remove(0), headers: lines, body }
 }
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -86,20 +78,12 @@ fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn ok(body: &Value) -> Vec<u8> {
-    answer(
-        "200 OK",
-        "content-type: application/json\r\n",
-        body.to_string().as_bytes(),
-    )
+    answer("200 OK", "content-type: application/json\r\n", body.to_string().as_bytes())
 }
 
 fn problem(status: &str, code: &str) -> Vec<u8> {
     let body = json!({ "title": "t", "detail": "it will not do", "code": code }).to_string();
-    answer(
-        status,
-        "x-primary-location: http://127.0.0.1:9\r\n",
-        body.as_bytes(),
-    )
+    answer(status, "x-primary-location: http://127.0.0.1:9\r\n", body.as_bytes())
 }
 
 struct Scratch(PathBuf);
@@ -141,10 +125,8 @@ struct Ran {
 }
 
 fn run_at(scratch: &Scratch, address: SocketAddr, action: Action, input: &[u8]) -> Ran {
-    let target = Target {
-        server: ServerUrl::of_address(address),
-        token_file: scratch.path("token"),
-    };
+    let target =
+        Target { server: ServerUrl::of_address(address), token_file: scratch.path("token") };
     let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), input);
     let mut console = Console {
         input: &mut input,
@@ -156,11 +138,7 @@ fn run_at(scratch: &Scratch, address: SocketAddr, action: Action, input: &[u8]) 
     };
     let exit = run(ClientCommand { target, action }, &mut console);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ran {
-        exit,
-        out: text(out),
-        err: text(err),
-    }
+    Ran { exit, out: text(out), err: text(err) }
 }
 
 /// A loopback address at which nothing ever listens: everything here binds to 127.0.0.1.
@@ -176,19 +154,9 @@ fn run_against(answers: Vec<Vec<u8>>, action: Action, input: &[u8]) -> (Ran, Vec
 
 fn put(precondition: Precondition, is_ack_backup: bool) -> Action {
     let (vault, entry) = ("team".to_owned(), "a/b ü..".to_owned());
-    Action::EntryPut {
-        vault,
-        entry,
-        file: None,
-        precondition,
-        is_ack_backup,
-    }
+    Action::EntryPut { vault, entry, file: None, precondition, is_ack_backup }
 }
 
 fn get(output: Option<PathBuf>) -> Action {
-    Action::EntryGet {
-        vault: "team".into(),
-        entry: "..".into(),
-        output,
-    }
+    Action::EntryGet { vault: "team".into(), entry: "..".into(), output }
 }

@@ -26,10 +26,7 @@ impl Wanted {
         };
         let mut body = Map::new();
         body.insert("scope".to_owned(), scope.into());
-        body.insert(
-            "label".to_owned(),
-            self.label.as_deref().unwrap_or_default().into(),
-        );
+        body.insert("label".to_owned(), self.label.as_deref().unwrap_or_default().into());
         if let Some(vault) = &self.vault {
             body.insert("vault".to_owned(), vault.as_str().into());
         }
@@ -52,9 +49,7 @@ pub(crate) fn create(
     let answer = connection.ask(ask.header("content-type", "application/json"))?;
     let body = answer.json()?;
     let Some(token) = body.get("token").and_then(Value::as_str) else {
-        return Err(Failure::refused(
-            "the server's answer holds no access token",
-        ));
+        return Err(Failure::refused("the server's answer holds no access token"));
     };
     match is_json {
         true => console.print(&format!("{body}\n"))?,
@@ -65,12 +60,8 @@ pub(crate) fn create(
             "id {}, scope {}, vault {}, expires {}; it is not shown again",
             field(&body, "id"),
             field(&body, "scope"),
-            body.get("vault")
-                .and_then(Value::as_str)
-                .map_or("all".to_owned(), str::to_owned),
-            body.get("expires_at")
-                .and_then(Value::as_str)
-                .unwrap_or("never"),
+            body.get("vault").and_then(Value::as_str).map_or("all".to_owned(), str::to_owned),
+            body.get("expires_at").and_then(Value::as_str).unwrap_or("never"),
         ));
     }
     Ok(acknowledged(answer.status, console))
@@ -86,30 +77,16 @@ pub(crate) fn list(
         console.print(&format!("{body}\n"))?;
         return Ok(Exit::Done);
     }
-    let columns = [
-        "id",
-        "scope",
-        "vault",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-        "local",
-        "label",
-    ];
+    let columns =
+        ["id", "scope", "vault", "created_at", "expires_at", "revoked_at", "local", "label"];
     let heading = columns.iter().map(|column| column.to_uppercase()).collect();
     let tokens = body.get("tokens").and_then(Value::as_array);
     let row = |token: &Value| columns.iter().map(|column| field(token, column)).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(heading)
-        .chain(tokens.into_iter().flatten().map(row))
-        .collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(heading).chain(tokens.into_iter().flatten().map(row)).collect();
     let lines = table(&rows);
     console.tell(&lines[0]);
-    console.print(
-        &lines[1..]
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )?;
+    console.print(&lines[1..].iter().map(|line| format!("{line}\n")).collect::<String>())?;
     Ok(Exit::Done)
 }
 
@@ -133,12 +110,9 @@ pub(crate) fn revoke(
         .collect();
     match is_json {
         true => console.print(&format!("{body}\n"))?,
-        false => console.print(
-            &pending
-                .iter()
-                .map(|peer| format!("{peer}\n"))
-                .collect::<String>(),
-        )?,
+        false => {
+            console.print(&pending.iter().map(|peer| format!("{peer}\n")).collect::<String>())?
+        }
     }
     match pending.len() {
         0 => console.tell("revoked"),

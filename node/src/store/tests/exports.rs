@@ -37,10 +37,7 @@ fn what_was_exported_is_imported_under_another_identity() {
     let (from, to) = (Dir::new(), Dir::new());
     let store = filled(&from);
     let imported = import(&exported(&store), &to).unwrap();
-    assert_eq!(
-        (imported.records, imported.entries),
-        (ENTRIES + 1, ENTRIES)
-    );
+    assert_eq!((imported.records, imported.entries), (ENTRIES + 1, ENTRIES));
     let copy = to.open_at(sunday);
     for at in 0..=ENTRIES {
         let name = at.to_string();
@@ -113,10 +110,7 @@ fn a_damaged_export_leaves_the_directory_empty() {
     for bad in cut.chain(flipped).chain([longer]).step_by(7) {
         let to = Dir::new();
         let refused = import(&bad, &to).unwrap_err();
-        assert!(
-            matches!(refused, ExportError::Damaged | ExportError::NotAnExport),
-            "{refused}"
-        );
+        assert!(matches!(refused, ExportError::Damaged | ExportError::NotAnExport), "{refused}");
         assert!(is_empty(&to));
     }
 }
@@ -137,15 +131,9 @@ fn a_directory_that_holds_a_store_is_not_imported_into() {
     let dir = Dir::new();
     let store = filled(&dir);
     let file = exported(&store);
-    assert!(matches!(
-        import(&file, &dir),
-        Err(ExportError::Open(OpenError::NotEmpty))
-    ));
+    assert!(matches!(import(&file, &dir), Err(ExportError::Open(OpenError::NotEmpty))));
     close(store);
-    assert!(matches!(
-        import(&file, &dir),
-        Err(ExportError::Open(OpenError::NotEmpty))
-    ));
+    assert!(matches!(import(&file, &dir), Err(ExportError::Open(OpenError::NotEmpty))));
     assert_eq!(dir.open().entries(), ENTRIES);
 }
 
@@ -157,10 +145,7 @@ fn a_directory_in_use_by_another_loses_nothing() {
     let lock = File::create(to.0.join("lock")).unwrap();
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     let refused = import(&file, &to);
-    assert!(
-        matches!(refused, Err(ExportError::Open(OpenError::InUse))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(ExportError::Open(OpenError::InUse))), "{refused:?}");
     assert!(to.0.join("lock").exists());
 }
 
@@ -172,8 +157,5 @@ fn damage_in_the_store_stops_an_export() {
     close(store);
     flip(&dir.data_file(), b"easy to find");
     let done = export_to(&dir.open(), &mut Vec::new());
-    assert!(matches!(
-        done,
-        Err(ExportError::Store(StoreError::Damaged(_)))
-    ));
+    assert!(matches!(done, Err(ExportError::Store(StoreError::Damaged(_)))));
 }

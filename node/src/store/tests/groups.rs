@@ -13,9 +13,7 @@ fn accept_all<F>(store: &Store, mut operation: impl FnMut(usize) -> F) -> Vec<Ac
 where
     F: FnMut(&mut Transaction<'_>) -> Result<Seq, Stop<&'static str>> + Send + 'static,
 {
-    (0..SIZE)
-        .map(|at| Accepted::new(store, operation(at)))
-        .collect()
+    (0..SIZE).map(|at| Accepted::new(store, operation(at))).collect()
 }
 
 fn outcomes(accepted: Vec<Accepted>) -> Vec<Outcome> {
@@ -72,11 +70,7 @@ fn each_operation_of_a_group_sees_those_before_it() {
     let outcomes = outcomes(accepted);
     assert_eq!(outcomes[0], Ok(Seq(1)));
     let others = &outcomes[1..];
-    assert!(
-        others
-            .iter()
-            .all(|other| *other == Err(WriteError::Refused("taken")))
-    );
+    assert!(others.iter().all(|other| *other == Err(WriteError::Refused("taken"))));
     assert_eq!(store.commits().1, 1);
 }
 
@@ -104,16 +98,12 @@ fn a_refusal_after_a_write_leaves_its_neighbours_alone() {
 #[test]
 fn an_operation_that_fills_the_map_leaves_its_neighbours_alone() {
     let dir = Dir::new();
-    let small = Opening {
-        bytes_max: MIB,
-        ..dir.opening()
-    };
+    let small = Opening { bytes_max: MIB, ..dir.opening() };
     let store = open(&small, monday);
     let gate = Gate::shut(&store);
     let large = vec![0; 1024 * 1024];
-    let accepted = accept_all(&store, |at| {
-        putting(&name(at), if at == SPOILER { &large } else { b"x" })
-    });
+    let accepted =
+        accept_all(&store, |at| putting(&name(at), if at == SPOILER { &large } else { b"x" }));
     gate.open();
     assert_only_the_spoiler_failed(&store, &outcomes(accepted), &WriteError::Full);
     assert_eq!(store.commits(), (49, 2));
@@ -159,10 +149,7 @@ fn when_every_operation_fails_each_fails_alone() {
 #[test]
 fn writes_are_refused_beyond_the_quota_until_something_is_deleted() {
     let dir = Dir::new();
-    let small = Opening {
-        bytes_max: MIB,
-        ..dir.opening()
-    };
+    let small = Opening { bytes_max: MIB, ..dir.opening() };
     let store = open(&small, monday);
     let blob = [0; 16 * 1024];
     let put_if_room = |at: usize| {

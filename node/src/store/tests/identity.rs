@@ -37,11 +37,7 @@ fn timestamps_go_on_when_the_clock_was_set_back_a_day() {
 fn timestamps_go_on_above_what_was_seen_of_others() {
     let dir = Dir::new();
     let store = dir.open_at(sunday);
-    let seen = Hlc {
-        ms: monday().0,
-        counter: 3,
-        pop: "peer".parse().unwrap(),
-    };
+    let seen = Hlc { ms: monday().0, counter: 3, pop: "peer".parse().unwrap() };
     let observed = store.write_blocking::<_, (), _>(move |txn| {
         txn.observe(seen);
         Ok(txn.set_fact("seen", &true)?)
@@ -84,10 +80,8 @@ fn two_directories_differ() {
 #[test]
 fn a_pop_id_is_minted_then_adopted_then_kept() {
     let dir = Dir::new();
-    let opening = |pop: Option<&str>| Opening {
-        pop: pop.map(|pop| pop.parse().unwrap()),
-        ..dir.opening()
-    };
+    let opening =
+        |pop: Option<&str>| Opening { pop: pop.map(|pop| pop.parse().unwrap()), ..dir.opening() };
     let store = open(&opening(None), monday);
     let minted = store.pop();
     assert!(minted.as_str().starts_with("local-"));
@@ -128,10 +122,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     close(store);
     let before = fs::read(dir.data_file()).unwrap();
     let refused = open_error(&dir.opening());
-    assert!(
-        matches!(refused, OpenError::NewerSchema { found: 2 }),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::NewerSchema { found: 2 }), "{refused}");
     assert_eq!(fs::read(dir.data_file()).unwrap(), before);
 }
 
@@ -149,8 +140,5 @@ fn a_file_that_is_no_store_is_refused() {
     let dir = Dir::new();
     fs::write(dir.data_file(), [1; 16 * 1024]).unwrap();
     let refused = open_error(&dir.opening());
-    assert!(
-        matches!(refused, OpenError::Store(StoreError::Damaged(_))),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::Store(StoreError::Damaged(_))), "{refused}");
 }

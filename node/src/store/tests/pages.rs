@@ -10,11 +10,8 @@ fn filled(dir: &Dir) -> Store {
             write(txn, name, Some(name.as_bytes()))?;
         }
         let mut elsewhere = version(txn, "b/9", Some(b""))?;
-        elsewhere.head.item = Item::Entry {
-            vault: other.clone(),
-            entry: entry("b/9"),
-            deleted: false,
-        };
+        elsewhere.head.item =
+            Item::Entry { vault: other.clone(), entry: entry("b/9"), deleted: false };
         txn.put(&elsewhere, None)?;
         write(txn, "gone", None).map_err(Stop::from)
     });
@@ -50,10 +47,7 @@ fn pages_continue_where_the_last_one_ended() {
     let dir = Dir::new();
     let store = filled(&dir);
     assert_eq!(page(&store, "", None, 2), (names(["a", "b/1"]), true));
-    assert_eq!(
-        page(&store, "", Some("b/1"), 2),
-        (names(["b/2", "b/3"]), true)
-    );
+    assert_eq!(page(&store, "", Some("b/1"), 2), (names(["b/2", "b/3"]), true));
     assert_eq!(page(&store, "", Some("b/3"), 2), (names(["c"]), false));
     assert_eq!(page(&store, "", Some("c"), 2), (vec![], false));
     assert_eq!(page(&store, "", Some("b/25"), 1), (names(["b/3"]), true));
@@ -63,11 +57,8 @@ fn pages_continue_where_the_last_one_ended() {
 fn a_prefix_bounds_a_list_at_both_ends() {
     let dir = Dir::new();
     let store = filled(&dir);
-    assert_eq!(
-        page(&store, "b/", None, 10),
-        (names(["b/1", "b/2", "b/3"]), false)
-    );
-    assert_eq!(page(&store, "b/", None, 3).1, false);
+    assert_eq!(page(&store, "b/", None, 10), (names(["b/1", "b/2", "b/3"]), false));
+    assert!(!page(&store, "b/", None, 3).1);
     assert_eq!(page(&store, "b/", Some("a"), 1), (names(["b/1"]), true));
     assert_eq!(page(&store, "b/", Some("b/2"), 9), (names(["b/3"]), false));
     assert_eq!(page(&store, "b/", Some("c"), 9), (vec![], false));
@@ -80,11 +71,7 @@ fn a_row_says_what_its_record_says() {
     let store = filled(&dir);
     let listed = store.read(|reader| reader.entries(&vault(), "b/2", None, 1));
     let stored = get(&store, "b/2").unwrap();
-    let row = EntryRow {
-        entry: entry("b/2"),
-        hlc: stored.record.head.hlc,
-        seq: stored.seq,
-        bytes: 3,
-    };
+    let row =
+        EntryRow { entry: entry("b/2"), hlc: stored.record.head.hlc, seq: stored.seq, bytes: 3 };
     assert_eq!(listed.unwrap().rows, [row]);
 }

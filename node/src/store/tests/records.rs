@@ -11,14 +11,8 @@ fn an_entry_is_put_read_and_put_again() {
     let first = get(&store, "a").unwrap();
     put(&store, "a", b"two");
     let second = get(&store, "a").unwrap();
-    assert_eq!(
-        (first.seq, first.record.blob.as_slice()),
-        (Seq(1), b"one".as_slice())
-    );
-    assert_eq!(
-        (second.seq, second.record.blob.as_slice()),
-        (Seq(2), b"two".as_slice())
-    );
+    assert_eq!((first.seq, first.record.blob.as_slice()), (Seq(1), b"one".as_slice()));
+    assert_eq!((second.seq, second.record.blob.as_slice()), (Seq(2), b"two".as_slice()));
     assert!(second.record.head.context.covers(first.record.head.hlc));
 }
 
@@ -121,11 +115,7 @@ fn where_a_change_came_from_is_kept_and_told() {
     let (told, notices) = channel();
     store.observe(move |notice| told.send(notice).unwrap());
     let peer: PopId = "peer".parse().unwrap();
-    let origin = Origin {
-        pop: peer,
-        store: StoreId([7; 16]),
-        seq: Seq(40),
-    };
+    let origin = Origin { pop: peer, store: StoreId([7; 16]), seq: Seq(40) };
     let put_from_peer = move |txn: &mut Transaction<'_>| {
         for name in ["a", "b"] {
             let record = version(txn, name, Some(b"x"))?;
@@ -136,13 +126,12 @@ fn where_a_change_came_from_is_kept_and_told() {
     assert_eq!(store.write_blocking(put_from_peer), Ok(()));
     put(&store, "c", b"y");
     let from_peer = notices.recv().unwrap();
-    assert_eq!((from_peer.own, from_peer.from), (false, vec![peer]));
+    assert_eq!((from_peer.own, from_peer.from), (false, vec![(peer, StoreId([7; 16]))]));
     let own = notices.recv().unwrap();
     assert_eq!((own.last, own.own, own.from), (Seq(3), true, vec![]));
     let origins: Result<Vec<_>, _> = store.read(|reader| {
         let rows = reader.changes(Seq(0))?;
-        rows.map(|row| row.map(|(_, change, _)| change.origin))
-            .collect()
+        rows.map(|row| row.map(|(_, change, _)| change.origin)).collect()
     });
     assert_eq!(origins.unwrap(), [Some(origin), Some(origin), None]);
 }

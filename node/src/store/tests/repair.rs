@@ -25,28 +25,16 @@ fn a_sound_directory_has_no_findings() {
     delete(&store, "3");
     close(store);
     let verified = verify(&dir.opening(), monday).unwrap();
-    assert_eq!(
-        (verified.records, verified.entries, verified.finding_count),
-        (20, 19, 0)
-    );
+    assert_eq!((verified.records, verified.entries, verified.finding_count), (20, 19, 0));
 }
 
 #[test]
 fn there_must_be_something_to_verify_and_nobody_using_it() {
     let dir = Dir::new();
-    assert!(matches!(
-        verify(&dir.opening(), monday),
-        Err(OpenError::Missing)
-    ));
-    assert!(matches!(
-        restamp(&dir.opening(), monday),
-        Err(OpenError::Missing)
-    ));
+    assert!(matches!(verify(&dir.opening(), monday), Err(OpenError::Missing)));
+    assert!(matches!(restamp(&dir.opening(), monday), Err(OpenError::Missing)));
     let _store = dir.open();
-    assert!(matches!(
-        verify(&dir.opening(), monday),
-        Err(OpenError::InUse)
-    ));
+    assert!(matches!(verify(&dir.opening(), monday), Err(OpenError::InUse)));
 }
 
 #[test]
@@ -67,16 +55,11 @@ fn a_row_missing_from_the_index_of_changes_is_found() {
     let store = filled(&dir);
     let removed = store.write_blocking::<_, (), _>(|txn| {
         let changes = txn.tables.changes;
-        Ok(changes
-            .delete(txn.raw(), &5_u64.to_be_bytes())
-            .map_err(StoreError::from)?)
+        Ok(changes.delete(txn.raw(), &5_u64.to_be_bytes()).map_err(StoreError::from)?)
     });
     assert_eq!(removed, Ok(true));
     close(store);
-    assert_eq!(
-        findings(&dir),
-        ["record 14 is missing from the index of changes"]
-    );
+    assert_eq!(findings(&dir), ["record 14 is missing from the index of changes"]);
 }
 
 #[test]
@@ -85,9 +68,7 @@ fn a_change_without_a_record_is_found() {
     let store = filled(&dir);
     let removed = store.write_blocking::<_, (), _>(|txn| {
         let records = txn.tables.records;
-        Ok(records
-            .delete(txn.raw(), &encode_key(&key("4")))
-            .map_err(StoreError::from)?)
+        Ok(records.delete(txn.raw(), &encode_key(&key("4"))).map_err(StoreError::from)?)
     });
     assert_eq!(removed, Ok(true));
     close(store);

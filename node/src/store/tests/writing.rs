@@ -7,9 +7,8 @@ fn a_full_queue_is_busy_and_forgets_nothing() {
     let dir = Dir::new();
     let store = dir.open();
     let gate = Gate::shut(&store);
-    let accepted: Vec<Accepted> = (0..QUEUE_MAX)
-        .map(|_| Accepted::new(&store, putting("a", b"x")))
-        .collect();
+    let accepted: Vec<Accepted> =
+        (0..QUEUE_MAX).map(|_| Accepted::new(&store, putting("a", b"x"))).collect();
     let one_more = Accepted::new(&store, putting("b", b"x"));
     assert_eq!(one_more.outcome(), Err(WriteError::Busy));
     gate.open();
@@ -28,10 +27,7 @@ fn a_group_ends_at_its_bound_of_bytes() {
     let store = dir.open();
     let gate = Gate::shut(&store);
     let write = async |name: &'static str| {
-        store
-            .write(GROUP_BYTES_MAX / 2, putting(name, b"x"))
-            .await
-            .unwrap()
+        store.write(GROUP_BYTES_MAX / 2, putting(name, b"x")).await.unwrap()
     };
     let opened = async { gate.open() };
     let all = futures_util::future::join4(write("a"), write("b"), write("c"), opened);
@@ -74,9 +70,7 @@ fn closing_finishes_what_was_accepted_and_refuses_the_rest() {
         .collect();
     store.write_lazily(|txn| txn.set_fact("last", &2_u64));
     let mut closing = Box::pin(store.close());
-    let polled = closing
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()));
+    let polled = closing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending());
     let too_late = Accepted::new(&store, putting("late", b"x"));
     gate.open();

@@ -112,6 +112,11 @@ impl World {
         }
     }
 
+    /// A copy of a data directory is put in place long after the last frame of its server.
+    pub(super) fn forget_frames_of(&mut self, at: usize) {
+        self.events.retain(|_, event| !matches!(event, Event::Frame { from, .. } if from.0 == at));
+    }
+
     fn adopt(&mut self, at: usize, epoch: Option<Epoch>) {
         let Some(epoch) = epoch.filter(|epoch| Some(*epoch) > self.servers[at].epoch) else {
             return;

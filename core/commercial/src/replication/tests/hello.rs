@@ -73,6 +73,7 @@ impl Pair {
                 cursor: Seq(belief.cursor),
                 clean_to: Seq(belief.cursor),
                 setbacks: 0,
+                ..Known::default()
             };
             Side {
                 id: pop(names[at]),

@@ -90,6 +90,7 @@ fn a_rolled_back_sender_learns_it_once_and_sends_nothing_until_it_has_a_new_iden
         cursor: Seq(5),
         clean_to: Seq(5),
         setbacks: 0,
+        ..Known::default()
     };
     let mut rig = Rig::booting(known, 5);
     rig.received.prefix = 9;
@@ -118,6 +119,7 @@ fn writing_on_after_a_roll_back_does_not_hide_it() {
         cursor: Seq(5),
         clean_to: Seq(5),
         setbacks: 0,
+        ..Known::default()
     };
     let mut rig = Rig::booting(known, 5);
     rig.received.prefix = 9;

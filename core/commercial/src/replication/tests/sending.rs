@@ -16,6 +16,7 @@ fn the_start_says_hello_once_and_then_sleeps() {
         cursor: Seq(7),
         clean_to: Seq(7),
         setbacks: 0,
+        ..Known::default()
     };
     let mut rig = Rig::booting(known, 7);
     rig.input(Input::Started);
@@ -133,6 +134,7 @@ fn what_a_crash_left_dirty_drains_at_start_up() {
         cursor: Seq(10),
         clean_to: Seq(10),
         setbacks: 0,
+        ..Known::default()
     };
     let mut rig = Rig::booting(known, 15);
     rig.peer_has = (1..=10).map(|seq| (seq as u32, seq)).collect();

@@ -88,6 +88,7 @@ fn what_could_not_be_taken_is_retried_by_the_next_process() {
         cursor: Seq(5),
         clean_to: Seq(5),
         setbacks: 1,
+        ..Known::default()
     };
     let mut rig = Rig::booting(known, 5);
     rig.input(Input::Started);

@@ -18,13 +18,7 @@ fn an_export_is_believed_only_whole_and_unchanged() {
     let file = exported(&[b"one", &big, b"three"]);
     let mut copy = Vec::new();
     let totals = copy_verified(&mut file.as_slice(), &mut copy).expect("it is sound");
-    assert_eq!(
-        totals,
-        ExportTotals {
-            records: 3,
-            bytes: file.len() as u64
-        }
-    );
+    assert_eq!(totals, ExportTotals { records: 3, bytes: file.len() as u64 });
     assert_eq!(copy, file);
     let small = exported(&[b"one", b"two"]);
     for end in 0..small.len() {
@@ -34,10 +28,7 @@ fn an_export_is_believed_only_whole_and_unchanged() {
     for at in 0..small.len() {
         let mut damaged = small.clone();
         damaged[at] ^= 1;
-        assert!(
-            copy_verified(&mut damaged.as_slice(), &mut Vec::new()).is_err(),
-            "bit at {at}"
-        );
+        assert!(copy_verified(&mut damaged.as_slice(), &mut Vec::new()).is_err(), "bit at {at}");
     }
     let longer = [small.as_slice(), b"x"].concat();
     let result = copy_verified(&mut longer.as_slice(), &mut Vec::new());
@@ -45,10 +36,7 @@ fn an_export_is_believed_only_whole_and_unchanged() {
 }
 
 fn export_to(path: &Path, force: bool) -> Action {
-    Action::Export {
-        file: Some(path.to_owned()),
-        force,
-    }
+    Action::Export { file: Some(path.to_owned()), force }
 }
 
 #[test]
@@ -58,21 +46,9 @@ fn export_leaves_a_whole_file_or_none() {
     let partial = scratch.path("all.export.partial");
     let file = exported(&[b"one"]);
     std::fs::write(&partial, "left behind by a crash").expect("it can be written");
-    let (ran, seen) = run_against(
-        vec![answer("200 OK", "", &file)],
-        export_to(&path, false),
-        b"",
-    );
-    assert_eq!(
-        (ran.exit, ran.out.as_str()),
-        (Exit::Done, ""),
-        "{}",
-        ran.err
-    );
-    assert_eq!(
-        ran.err,
-        format!("exported records: 1, bytes: {}\n", file.len())
-    );
+    let (ran, seen) = run_against(vec![answer("200 OK", "", &file)], export_to(&path, false), b"");
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, ""), "{}", ran.err);
+    assert_eq!(ran.err, format!("exported records: 1, bytes: {}\n", file.len()));
     assert_eq!(seen[0].line, "GET /v1/export HTTP/1.1");
     assert_eq!(std::fs::read(&path).expect("it is there"), file);
     assert!(!partial.exists());
@@ -88,20 +64,11 @@ fn export_leaves_a_whole_file_or_none() {
     assert!(path.exists() && !partial.exists());
 
     let other = exported(&[b"one", b"two"]);
-    let (ran, _) = run_against(
-        vec![answer("200 OK", "", &other)],
-        export_to(&path, true),
-        b"",
-    );
+    let (ran, _) = run_against(vec![answer("200 OK", "", &other)], export_to(&path, true), b"");
     assert_eq!(ran.exit, Exit::Done);
     assert_eq!(std::fs::read(&path).expect("it is there"), other);
 
-    let ran = run_at(
-        &scratch,
-        nowhere(),
-        export_to(Path::new("/dev/null"), true),
-        b"",
-    );
+    let ran = run_at(&scratch, nowhere(), export_to(Path::new("/dev/null"), true), b"");
     assert!(ran.err.contains("is not a regular file"), "{}", ran.err);
 }
 
@@ -125,10 +92,7 @@ fn a_stream_that_breaks_off_leaves_no_file() {
 #[test]
 fn export_to_stdout_is_the_file_alone() {
     let file = exported(&[]);
-    let action = Action::Export {
-        file: None,
-        force: false,
-    };
+    let action = Action::Export { file: None, force: false };
     let (ran, _) = run_against(vec![answer("200 OK", "", &file)], action, b"");
     assert_eq!(ran.exit, Exit::Done);
     assert_eq!(ran.out, String::from_utf8_lossy(&file));

@@ -15,23 +15,12 @@ fn token_create_prints_the_token_alone() {
     let answers = || vec![answer("201 Created", "", body.to_string().as_bytes())];
     let (ran, seen) = run_against(answers(), create(false), b"");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "cvt_new\n"));
-    assert!(
-        ran.err
-            .contains("id 7, scope write, vault v, expires never"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("id 7, scope write, vault v, expires never"), "{}", ran.err);
     assert_eq!(seen[0].line, "POST /v1/tokens?ack=backup HTTP/1.1");
     let sent: Value = serde_json::from_slice(&seen[0].body).expect("it is JSON");
-    assert_eq!(
-        sent,
-        json!({ "scope": "write", "vault": "v", "label": "", "expires_in": 60 })
-    );
+    assert_eq!(sent, json!({ "scope": "write", "vault": "v", "label": "", "expires_in": 60 }));
     let (ran, _) = run_against(answers(), create(true), b"");
-    assert_eq!(
-        serde_json::from_str::<Value>(&ran.out).expect("it is JSON"),
-        body
-    );
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).expect("it is JSON"), body);
 }
 
 #[test]
@@ -40,17 +29,9 @@ fn token_list_and_revoke_keep_rows_on_stdout() {
                         "created_at": "t", "expires_at": null, "revoked_at": null, "local": true });
     let answers = vec![ok(&json!({ "tokens": [token] }))];
     let (ran, _) = run_against(answers, Action::TokenList { is_json: false }, b"");
-    assert!(
-        ran.out.starts_with("7 ") && ran.out.ends_with("yes    first one\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.starts_with("7 ") && ran.out.ends_with("yes    first one\n"), "{}", ran.out);
     assert!(ran.err.starts_with("ID  SCOPE"), "{}", ran.err);
-    let revoke = Action::TokenRevoke {
-        id: "7/".into(),
-        is_ack_backup: false,
-        is_json: false,
-    };
+    let revoke = Action::TokenRevoke { id: "7/".into(), is_ack_backup: false, is_json: false };
     let answers = vec![ok(&json!({ "pending_peers": ["calgary-02"] }))];
     let (ran, seen) = run_against(answers, revoke, b"");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "calgary-02\n"));
@@ -60,18 +41,10 @@ fn token_list_and_revoke_keep_rows_on_stdout() {
 
 #[test]
 fn promote_and_resume_print_their_number() {
-    let answers = vec![ok(
-        &json!({ "role": "primary", "epoch": { "number": 2, "primary": "b" } }),
-    )];
+    let answers = vec![ok(&json!({ "role": "primary", "epoch": { "number": 2, "primary": "b" } }))];
     let (ran, seen) = run_against(answers, Action::Promote { is_json: false }, b"");
-    assert_eq!(
-        (ran.out.as_str(), ran.err.as_str()),
-        ("2\n", "primary since epoch 2\n")
-    );
-    assert!(
-        seen[0].headers.contains(&"content-length: 0".to_owned()),
-        "{seen:?}"
-    );
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("2\n", "primary since epoch 2\n"));
+    assert!(seen[0].headers.contains(&"content-length: 0".to_owned()), "{seen:?}");
     let answers = vec![ok(&json!({ "resumed": 1 }))];
     let (ran, _) = run_against(answers, Action::ReplicationResume { is_json: false }, b"");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "1\n"));
@@ -82,19 +55,15 @@ fn promote_and_resume_print_their_number() {
 }
 
 fn node() -> Vec<u8> {
-    ok(
-        &json!({ "edition": "commercial", "runtime": "tokio", "version": "0.1.0", "pop": "a",
+    ok(&json!({ "edition": "commercial", "runtime": "tokio", "version": "0.1.0", "pop": "a",
                 "cluster": "default", "role": "primary", "lease_ms_left": null, "entries": 12,
-                "epoch": { "number": 3, "primary": "a" }, "uptime_s": 61 }),
-    )
+                "epoch": { "number": 3, "primary": "a" }, "uptime_s": 61 }))
 }
 
 fn peers(state: &str) -> Vec<u8> {
-    ok(
-        &json!({ "peers": [{ "peer": "b", "url": "http://127.0.0.1:1985", "state": state,
+    ok(&json!({ "peers": [{ "peer": "b", "url": "http://127.0.0.1:1985", "state": state,
                 "dirty": 5, "dirty_bytes": 50, "oldest_dirty_ms": 61000, "attempt": 1,
-                "next_retry_ms": 900, "acked": 7, "last_ack_at": null, "last_error": "no answer" }] }),
-    )
+                "next_retry_ms": 900, "acked": 7, "last_ack_at": null, "last_error": "no answer" }] }))
 }
 
 #[test]
@@ -108,10 +77,7 @@ fn status_is_fine_or_degraded() {
     for state in ["waiting", "suspended"] {
         let ran = status(vec![node(), peers(state), ready()], false);
         assert_eq!(ran.exit, Exit::Refused);
-        assert_eq!(
-            ran.err,
-            format!("degraded: peer b is {state}; last error: no answer\n")
-        );
+        assert_eq!(ran.err, format!("degraded: peer b is {state}; last error: no answer\n"));
     }
     let community = problem("404 Not Found", "CV-NO-ROUTE");
     let ran = status(vec![node(), community, ready()], true);
