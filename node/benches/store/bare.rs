@@ -1,12 +1,12 @@
 //! The bare loop: LMDB through heed, one thread, the same rows in groups, nothing else.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RwTxn, WithoutTls};
 
 use crate::rows::{Rows, shuffled};
-use crate::{CALLERS, ENTRIES, Scratch, WRITES};
+use crate::{CALLERS, ENTRIES, Scratch};
 
 type Table = Database<'static, Bytes, Bytes>;
 
@@ -35,6 +35,7 @@ pub(crate) struct Bare {
     meta: Table,
     rows: Vec<Rows>,
     seq: u64,
+    order: Box<dyn FnMut() -> u64>,
 }
 
 impl Bare {
@@ -58,6 +59,7 @@ impl Bare {
             meta: table("meta"),
             rows: (0..ENTRIES).map(Rows::of).collect(),
             seq: 0,
+            order: Box::new(shuffled(ENTRIES)),
             env,
         };
         for number in (0..ENTRIES).step_by(100) {
@@ -67,19 +69,18 @@ impl Bare {
         bare
     }
 
-    /// Writes per second in groups.
-    pub(crate) fn rate(mut self, isolation: Isolation) -> f64 {
-        let mut next = shuffled(ENTRIES);
+    /// How long so many writes take in groups.
+    pub(crate) fn time(&mut self, writes: u64, isolation: Isolation) -> Duration {
         let started = Instant::now();
-        for _ in 0..WRITES / CALLERS as u64 {
-            let group: Vec<u64> = (0..CALLERS).map(|_| next()).collect();
+        for _ in 0..writes / CALLERS as u64 {
+            let group: Vec<u64> = (0..CALLERS).map(|_| (self.order)()).collect();
             match isolation {
                 Isolation::None => self.commit(&group),
                 Isolation::Nested { spoilers } => self.commit_nested(&group, spoilers),
                 Isolation::Around { spoilers } => self.commit_around(&group, spoilers),
             }
         }
-        WRITES as f64 / started.elapsed().as_secs_f64()
+        started.elapsed()
     }
 
     fn commit(&mut self, group: &[u64]) {

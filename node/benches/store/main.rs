@@ -11,8 +11,10 @@ mod rows;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bare::{Bare, Isolation};
+use callers::Callers;
 
 /// How many rounds; the median counts.
 const ROUNDS: usize = 5;
@@ -23,8 +25,10 @@ const CALLERS: usize = 64;
 /// How many entries there are before the measurement, which writes to them again and again.
 const ENTRIES: u64 = 10_000;
 
-/// How many writes one measurement takes.
-const WRITES: u64 = 64_000;
+/// How many writes a round takes, and in how many turns: rivals take turns, so that whatever else
+/// the machine does hits them alike.
+const WRITES: u64 = 65_536;
+const TURNS: u64 = 16;
 
 /// What the store must reach of the bare loop.
 const TARGET: f64 = 0.85;
@@ -32,7 +36,7 @@ const TARGET: f64 = 0.85;
 fn main() {
     // Cargo adds `--bench`.
     match std::env::args().skip(1).find(|word| !word.starts_with('-')).as_deref() {
-        Some("bare") => println!("{:.0}", rate(Isolation::None)),
+        Some("bare") => println!("{:.0}", bare_rate()),
         Some("store") => compare_store(),
         Some("isolation") => compare_isolation(),
         Some(_) | None => {
@@ -43,27 +47,30 @@ fn main() {
 }
 
 fn compare_store() {
-    let (mut store, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let mut groups = 0.0;
+    let (mut ours, mut theirs, mut ratios, mut groups) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
-        let rival = bare_rate(Isolation::None);
-        let ours = callers::rate(&Scratch::new(), CALLERS);
-        groups = ours.writes_in_group;
-        store.push(ours.per_second);
-        bare.push(rival);
-        ratios.push(ours.per_second / rival);
+        let (one, other) = (Scratch::new(), Scratch::new());
+        let mut callers = Callers::filled(&one);
+        let mut bare = Bare::filled(&other);
+        let [store, rival] = take_turns([&mut |writes| callers.time(writes), &mut |writes| {
+            bare.time(writes, Isolation::None)
+        }]);
+        ours.push(store);
+        theirs.push(rival);
+        ratios.push(store / rival);
+        groups.push(callers.writes_in_group());
     }
     let ratio = median(ratios);
     let verdict = if ratio >= TARGET { "ok" } else { "BELOW" };
     println!(
-        "store in process, {CALLERS} callers: {:.0}/s in groups of {groups:.1}; bare loop, groups of \
+        "store in process, {CALLERS} callers: {:.0}/s in groups of {:.0}; bare loop, groups of \
          {CALLERS}: {:.0}/s; ratio {ratio:.2}, target {TARGET:.2}: {verdict}",
-        median(store),
-        median(bare),
+        median(ours),
+        median(groups),
+        median(theirs),
     );
 }
 
-/// Every round measures each variant once, so that what else the machine does hits them alike.
 fn compare_isolation() {
     println!("isolating an operation that fails, bare loop, groups of {CALLERS}:");
     let variants = [
@@ -74,27 +81,39 @@ fn compare_isolation() {
         (Isolation::Nested { spoilers: 8 }, "nested transactions, eight fail"),
         (Isolation::Around { spoilers: 8 }, "run again around it, eight fail"),
     ];
-    let mut rounds = variants.map(|_| (Vec::new(), Vec::new()));
-    for _ in 0..ROUNDS {
-        let plain = bare_rate(Isolation::None);
-        for ((isolation, _), (rates, ratios)) in variants.iter().zip(&mut rounds) {
-            let rate = bare_rate(*isolation);
-            rates.push(rate);
-            ratios.push(rate / plain);
+    for (isolation, name) in variants {
+        let (mut rates, mut ratios) = (vec![], vec![]);
+        for _ in 0..ROUNDS {
+            let (one, other) = (Scratch::new(), Scratch::new());
+            let (mut isolated, mut plain) = (Bare::filled(&one), Bare::filled(&other));
+            let [ours, rival] =
+                take_turns([&mut |writes| isolated.time(writes, isolation), &mut |writes| {
+                    plain.time(writes, Isolation::None)
+                }]);
+            rates.push(ours);
+            ratios.push(ours / rival);
+        }
+        println!("  {name}: {:.0}/s, {:.2} of no isolation", median(rates), median(ratios));
+    }
+}
+
+fn bare_rate() -> f64 {
+    let rates = (0..ROUNDS).map(|_| {
+        let scratch = Scratch::new();
+        WRITES as f64 / Bare::filled(&scratch).time(WRITES, Isolation::None).as_secs_f64()
+    });
+    median(rates.collect())
+}
+
+/// The writes per second of each rival.
+fn take_turns<const N: usize>(mut rivals: [&mut dyn FnMut(u64) -> Duration; N]) -> [f64; N] {
+    let mut times = [Duration::ZERO; N];
+    for _ in 0..TURNS {
+        for (rival, time) in rivals.iter_mut().zip(&mut times) {
+            *time += rival(WRITES / TURNS);
         }
     }
-    for ((_, name), (rates, ratios)) in variants.iter().zip(rounds) {
-        let (rate, ratio) = (median(rates), median(ratios));
-        println!("  {name}: {rate:.0}/s, {ratio:.2} of no isolation");
-    }
-}
-
-fn rate(isolation: Isolation) -> f64 {
-    median((0..ROUNDS).map(|_| bare_rate(isolation)).collect())
-}
-
-fn bare_rate(isolation: Isolation) -> f64 {
-    Bare::filled(&Scratch::new()).rate(isolation)
+    times.map(|time| WRITES as f64 / time.as_secs_f64())
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -282,3 +282,6 @@ pub(crate) fn problem(refusal: Refusal) -> Problem {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
     Problem::new(refusal.code(), status, "the frame is refused")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

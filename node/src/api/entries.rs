@@ -87,7 +87,11 @@ struct Written {
     was_there: bool,
 }
 
-async fn write<P: Plumbing>(api: &Arc<Api<P>>, put: Put, ack: Ack) -> Result<Response, Problem> {
+async fn write<P: Plumbing>(
+    api: &Arc<Api<P>>,
+    mut put: Put,
+    ack: Ack,
+) -> Result<Response, Problem> {
     let (op, deleted) = (ack.op(), put.deleted);
     let plumbing = api.plumbing.clone();
     let bytes = put.blob.len() + HEAD_BYTES_MAX;
@@ -114,15 +118,16 @@ async fn write<P: Plumbing>(api: &Arc<Api<P>>, put: Put, ack: Ack) -> Result<Res
 
 impl Put {
     fn apply(
-        &self,
+        &mut self,
         txn: &mut Transaction<'_>,
         op: Option<clavitor_core::id::OpId>,
     ) -> Result<Written, Stop<Problem>> {
         let refuse = |code: Code| Stop::Refused(Problem::from(code));
         let key = Key::Entry(self.vault.clone(), self.entry.clone());
-        let held = txn.head(&key)?;
+        let held = txn.held(&key)?;
         let is_there = |item: &Item| matches!(item, Item::Entry { deleted: false, .. });
-        let live = held.as_ref().filter(|head| is_there(&head.item)).map(|head| head.hlc);
+        let before = held.as_ref().map(|held| &held.head);
+        let live = before.filter(|head| is_there(&head.item)).map(|head| head.hlc);
         if !self.precondition.holds(live) {
             return Err(refuse(Code::Precondition));
         }
@@ -136,8 +141,12 @@ impl Put {
         let hlc = txn.next_hlc();
         let (vault, entry) = (self.vault.clone(), self.entry.clone());
         let item = Item::Entry { vault, entry, deleted: self.deleted };
-        let head = successor(held.as_ref(), &lost, hlc, item);
-        txn.put(&Record { head, blob: self.blob.clone() }, None)?;
+        let head = successor(before, &lost, hlc, item);
+        // Lent, not copied: the operation may have to run again.
+        let record = Record { head, blob: std::mem::take(&mut self.blob) };
+        let done = txn.put_over(held.as_ref(), &record, None);
+        self.blob = record.blob;
+        done?;
         if let Some(op) = op {
             txn.await_backup(Awaited { op, record: key.id(), hlc });
         }

@@ -1,5 +1,7 @@
 //! The store's tables and the values in them.
 
+use std::io::Write;
+
 use clavitor_core::codec;
 use clavitor_core::hlc::Floor;
 use clavitor_core::id::{PopId, Seq, StoreId};
@@ -181,9 +183,22 @@ pub(super) fn save<T: Serialize>(
     Ok(table.put(txn, name.as_bytes(), &codec::encode(value))?)
 }
 
-/// A stored record: its sequence number big-endian, a checksum, then its encoding.
-pub(super) fn encode_stored(seq: Seq, record: &[u8]) -> Vec<u8> {
-    [&seq.0.to_be_bytes(), checksum(record).as_slice(), record].concat()
+/// Stores an encoded record: its sequence number big-endian, a checksum, then its encoding.
+pub(super) fn put_stored(
+    table: Table,
+    txn: &mut RwTxn<'_>,
+    key: &[u8],
+    seq: Seq,
+    record: &[u8],
+) -> Result<(), StoreError> {
+    let (seq, sum) = (seq.0.to_be_bytes(), checksum(record));
+    let bytes = seq.len() + sum.len() + record.len();
+    let written = table.put_reserved(txn, key, bytes, |place| {
+        place.write_all(&seq)?;
+        place.write_all(&sum)?;
+        place.write_all(record)
+    });
+    Ok(written?)
 }
 
 /// The sequence number and the encoded record of a stored record, if its checksum holds: damage

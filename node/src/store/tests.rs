@@ -176,7 +176,10 @@ impl Accepted {
     }
 }
 
-/// Keeps the writer busy inside an operation, so that what is accepted meanwhile makes one group.
+/// The gate's own operation, which is one of its group.
+const GATE: u64 = 1;
+
+/// Keeps the writer busy inside an operation, so that what is accepted meanwhile joins its group.
 struct Gate {
     open: Sender<()>,
     write: Accepted,

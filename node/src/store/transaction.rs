@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::reader::Reader;
+use super::reader::{HeadRow, Reader};
 use super::tables::{self, Change, Origin, State, Stored, Tables};
 use super::{Awaited, Notice};
 
@@ -69,7 +69,12 @@ impl<'e> Transaction<'e> {
 
     /// A record without its blob.
     pub fn head(&self, key: &Key) -> Result<Option<Head>, StoreError> {
-        Ok(self.reader().head(key)?.map(|row| row.head))
+        Ok(self.held(key)?.map(|row| row.head))
+    }
+
+    /// A record without its blob, for a write that replaces it.
+    pub fn held(&self, key: &Key) -> Result<Option<HeadRow>, StoreError> {
+        self.reader().head(key)
     }
 
     /// The timestamps of an entry's journalled versions.
@@ -108,13 +113,25 @@ impl<'e> Transaction<'e> {
     /// Stores a record under a new sequence number. `origin` is the peer it came from to the
     /// letter; `None` owes it to every peer.
     pub fn put(&mut self, record: &Record, origin: Option<Origin>) -> Result<Seq, StoreError> {
+        let held = self.held(&record.head.key())?;
+        self.put_over(held.as_ref(), record, origin)
+    }
+
+    /// The same for a caller that has just read what is there: `held` is [`Transaction::held`] of
+    /// the record's key.
+    pub fn put_over(
+        &mut self,
+        held: Option<&HeadRow>,
+        record: &Record,
+        origin: Option<Origin>,
+    ) -> Result<Seq, StoreError> {
         let key = tables::key_bytes(&record.head.key());
         let encoded = record.encode();
-        let since = self.unlist(&key)?.unwrap_or(self.now);
+        let since = held.map(|held| self.unlist(held)).transpose()?.flatten();
         let seq = self.take_number();
         let bytes = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
-        self.list(seq, &Change { origin, bytes, since }, &key)?;
-        self.tables.records.put(&mut self.txn, &key, &tables::encode_stored(seq, &encoded))?;
+        self.list(seq, &Change { origin, bytes, since: since.unwrap_or(self.now) }, &key)?;
+        tables::put_stored(self.tables.records, &mut self.txn, &key, seq, &encoded)?;
         if tables::is_live(&record.head) {
             self.state.entries += 1;
         }
@@ -136,9 +153,10 @@ impl<'e> Transaction<'e> {
 
     /// Forgets a record without a trace. Only for what needs no tombstone: settled journal items.
     pub fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
-        let key = tables::key_bytes(key);
-        self.unlist(&key)?;
-        self.tables.records.delete(&mut self.txn, &key)?;
+        if let Some(held) = self.held(key)? {
+            self.unlist(&held)?;
+            self.tables.records.delete(&mut self.txn, &tables::key_bytes(key))?;
+        }
         Ok(())
     }
 
@@ -193,20 +211,19 @@ impl<'e> Transaction<'e> {
         Ok(self.tables.changes.put(&mut self.txn, &seq.0.to_be_bytes(), &row)?)
     }
 
-    /// Takes the record's row out of the index of changes, and says since when the record has been
+    /// Takes a record's row out of the index of changes, and says since when the record has been
     /// unconfirmed.
-    fn unlist(&mut self, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
-        let Some(stored) = self.tables.records.get(&self.txn, key)? else {
-            return Ok(None);
-        };
-        let (seq, head, _) = tables::decode_stored_head(stored)?;
-        if tables::is_live(&head) {
+    fn unlist(&mut self, held: &HeadRow) -> Result<Option<UnixTime>, StoreError> {
+        if tables::is_live(&held.head) {
             self.state.entries = self.state.entries.saturating_sub(1);
         }
-        let number = seq.0.to_be_bytes();
-        let row = self.tables.changes.get(&self.txn, &number)?;
-        let since = row.map(|row| tables::decode_change(row).map(|(change, _)| change.since));
-        let since = since.transpose()?.filter(|_| seq > self.confirmed);
+        let number = held.seq.0.to_be_bytes();
+        let mut since = None;
+        if held.seq > self.confirmed {
+            let row = self.tables.changes.get(&self.txn, &number)?;
+            let change = row.map(tables::decode_change).transpose()?;
+            since = change.map(|(change, _)| change.since);
+        }
         self.has_written = true;
         self.tables.changes.delete(&mut self.txn, &number)?;
         Ok(since)

@@ -241,11 +241,16 @@ impl Server {
             received: Seq(received.prefix),
         };
         let others = self.received.iter().filter(|(pop, _)| **pop != frame.source.pop);
+        let received = self.received.get(&frame.source.pop).map(|received| &received.1);
+        let received = received.map_or(0, |received| match received.highest() {
+            highest if frame.is_hello() && highest > frame.range.after.0 => highest,
+            _ => received.prefix,
+        });
         Ack {
             acker: self.member(),
             frame: [0; 32],
             epoch: self.epoch,
-            received: self.received.get(&frame.source.pop).map_or(Seq(0), |of| Seq(of.1.prefix)),
+            received: Seq(received),
             verdicts,
             positions: others.map(position).collect(),
             wall: UnixTime(0),

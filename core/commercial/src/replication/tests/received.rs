@@ -14,6 +14,11 @@ impl Received {
         Self { prefix, beyond: BTreeSet::new() }
     }
 
+    /// The last number of anything received.
+    pub(crate) fn highest(&self) -> u64 {
+        self.beyond.iter().map(|range| range.1).fold(self.prefix, u64::max)
+    }
+
     pub(crate) fn is_covered(&self, after: u64, to: u64) -> bool {
         to <= self.prefix || self.beyond.iter().any(|range| range.0 <= after && to <= range.1)
     }

@@ -1,0 +1,104 @@
+//! Terms of primaries, as frames carry them.
+
+use clavitor_commercial::frame::{Frame, Refusal};
+use clavitor_core::id::Epoch;
+
+use super::cluster::{A, B, Cluster};
+use super::fixtures::{Receiver, blob, frame, hlc, image, pop_id, version};
+use crate::plumbing::EPOCH;
+
+fn epoch(number: u64, primary: &str) -> Option<Epoch> {
+    Some(Epoch { number, primary: pop_id(primary) })
+}
+
+fn numbered(after: u64, epoch: Option<Epoch>) -> Frame {
+    let record = version(&format!("k{after}"), hlc(after, "a"), "x");
+    Frame { epoch, ..frame("a", after, after + 1, &[record]) }
+}
+
+fn known(b: &Receiver) -> Option<Epoch> {
+    b.store.read(|reader| reader.fact::<Option<Epoch>>(EPOCH)).unwrap().flatten()
+}
+
+#[test]
+fn a_newer_epoch_is_adopted_together_with_the_records() {
+    let b = Receiver::new();
+    let taken = b.taken(&numbered(0, epoch(2, "a")));
+    assert!(taken.is_epoch_new);
+    assert_eq!((taken.epoch, known(&b)), (epoch(2, "a"), epoch(2, "a")));
+    assert!(b.taken(&numbered(1, epoch(2, "c"))).is_epoch_new, "the higher POP outranks");
+    assert!(!b.taken(&numbered(2, epoch(2, "c"))).is_epoch_new);
+}
+
+#[test]
+fn an_older_epoch_is_refused_and_changes_nothing() {
+    let b = Receiver::new();
+    b.taken(&numbered(0, epoch(2, "c")));
+    let before = image(&b.store);
+    for older in [epoch(1, "c"), epoch(2, "a"), epoch(0, "z")] {
+        assert_eq!(b.refusal(&numbered(1, older)), Some(Refusal::Epoch));
+        assert_eq!(b.refusal(&Frame { epoch: older, ..frame("a", 0, 0, &[]) }), Some(Refusal::Epoch));
+    }
+    assert!(image(&b.store) == before);
+}
+
+#[test]
+fn who_knows_of_no_epoch_yet_is_taken() {
+    let b = Receiver::new();
+    b.taken(&numbered(0, epoch(2, "c")));
+    let taken = b.taken(&numbered(1, None));
+    assert_eq!((taken.epoch, taken.is_epoch_new), (epoch(2, "c"), false));
+    assert!(blob(&b.store, "k1").is_some());
+}
+
+#[test]
+fn a_hello_carries_an_epoch_too() {
+    let b = Receiver::new();
+    b.taken(&Frame { epoch: epoch(3, "c"), ..frame("a", 0, 0, &[]) });
+    assert_eq!(known(&b), epoch(3, "c"));
+}
+
+#[test]
+fn the_epoch_of_a_refused_frame_is_not_adopted() {
+    let b = Receiver::new();
+    for gap in 1..=16 {
+        b.taken(&numbered(gap * 10, epoch(1, "a")));
+    }
+    assert_eq!(b.refusal(&numbered(900, epoch(5, "c"))), Some(Refusal::Busy));
+    assert_eq!(known(&b), epoch(1, "a"));
+}
+
+#[test]
+fn frames_that_are_answered_in_another_order_do_not_set_the_epoch_back() {
+    let cluster = Cluster::new(2);
+    let applied = |epoch| crate::apply::Applied {
+        received: clavitor_core::id::Seq(0),
+        verdicts: Vec::new(),
+        positions: Vec::new(),
+        epoch,
+        is_epoch_new: true,
+        ties: 0,
+        trimmed: 0,
+        changed: 0,
+    };
+    let (older, newer) = (epoch(7, "a"), epoch(8, "b"));
+    let hello = frame("a", 0, 0, &[]);
+    cluster.commercial(B).tell(0, &hello, &applied(newer));
+    cluster.commercial(B).tell(0, &hello, &applied(older));
+    assert_eq!(*crate::lock(&cluster.commercial(B).epoch), newer);
+}
+
+#[test]
+fn an_old_primary_that_returns_learns_of_its_successor_and_hands_over_what_it_had() {
+    let mut cluster = Cluster::new(2);
+    cluster.cut(&[(A, B), (B, A)]);
+    cluster.write(A, "unshipped", "1").unwrap();
+    cluster.promote(B);
+    cluster.write(B, "since", "1").unwrap();
+    cluster.settle();
+    cluster.heal();
+    assert_eq!(cluster.write(A, "late", "1"), Err("CV-NOT-PRIMARY"));
+    cluster.assert_same();
+    assert_eq!(cluster.records(B).len(), 2);
+    assert!(cluster.write(B, "late", "1").is_ok());
+}

@@ -1,0 +1,140 @@
+//! A runtime that runs when it is told to: tasks are polled by the test, timers never fire, and
+//! what is posted goes to a network that the test plays.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake};
+use std::time::{Duration, Instant};
+
+use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable};
+use futures_channel::oneshot;
+use hyper::rt::{Sleep, Timer};
+
+use crate::lock;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Task {
+    owner: usize,
+    work: Mutex<Option<Work>>,
+    is_ready: AtomicBool,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.is_ready.store(true, Ordering::Release);
+    }
+}
+
+/// What one POP asked to be posted.
+pub(crate) struct Parcel {
+    pub(crate) from: usize,
+    pub(crate) url: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) reply: Reply,
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<Posted, Unreachable>>;
+
+/// The tasks and the outgoing mail of every POP.
+#[derive(Clone, Default)]
+pub(crate) struct Executor {
+    tasks: Arc<Mutex<Vec<Arc<Task>>>>,
+    mail: Arc<Mutex<Vec<Parcel>>>,
+}
+
+impl Executor {
+    pub(crate) fn runtime(&self, owner: usize) -> TestRuntime {
+        TestRuntime { executor: self.clone(), owner }
+    }
+
+    pub(crate) fn spawn(&self, owner: usize, work: impl Future<Output = ()> + Send + 'static) {
+        let work = Mutex::new(Some(Box::pin(work) as Work));
+        lock(&self.tasks).push(Arc::new(Task { owner, work, is_ready: AtomicBool::new(true) }));
+    }
+
+    /// Polls every task that can go on; answers whether there was one.
+    pub(crate) fn run(&self) -> bool {
+        let ready: Vec<Arc<Task>> = lock(&self.tasks)
+            .iter()
+            .filter(|task| task.is_ready.swap(false, Ordering::AcqRel))
+            .cloned()
+            .collect();
+        for task in &ready {
+            let waker = task.clone().into();
+            let mut work = lock(&task.work);
+            let poll = work.as_mut().map(|it| it.as_mut().poll(&mut Context::from_waker(&waker)));
+            if poll.is_some_and(|poll| poll.is_ready()) {
+                *work = None;
+            }
+        }
+        lock(&self.tasks).retain(|task| lock(&task.work).is_some());
+        !ready.is_empty()
+    }
+
+    /// The POP's process is gone.
+    pub(crate) fn kill(&self, owner: usize) {
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        let (gone, left): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|it| it.owner == owner);
+        lock(&self.tasks).extend(left);
+        // A waker may keep its task; what the task holds must go all the same.
+        gone.iter().for_each(|task| drop(lock(&task.work).take()));
+    }
+
+    pub(crate) fn collect(&self) -> Vec<Parcel> {
+        std::mem::take(&mut lock(&self.mail))
+    }
+}
+
+/// One POP's runtime.
+#[derive(Clone)]
+pub(crate) struct TestRuntime {
+    executor: Executor,
+    owner: usize,
+}
+
+impl Runtime for TestRuntime {
+    const NAME: &'static str = "test";
+    type Timer = Never;
+
+    fn timer(&self) -> Never {
+        Never
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(self.owner, task);
+    }
+
+    async fn post(&self, post: Post) -> Result<Posted, Unreachable> {
+        let (reply, answer) = oneshot::channel();
+        let Post { url, body, .. } = post;
+        let parcel = Parcel { from: self.owner, url, body: body.to_vec(), reply };
+        lock(&self.executor.mail).push(parcel);
+        answer.await.unwrap_or(Err(Unreachable))
+    }
+}
+
+/// Time does not pass.
+#[derive(Clone)]
+pub(crate) struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Sleep for Never {}
+
+impl Timer for Never {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Never)
+    }
+}
