@@ -87,10 +87,19 @@ impl Alert {
 impl fmt::Display for Alert {
     /// The line for the local log. Control characters never reach the terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OPERATOR ALERT [{}]: {}", self.alert_type, self.message.escape_debug())?;
-        let mut details = self.details.iter();
-        details.try_for_each(|(name, value)| write!(f, " {name}={}", value.escape_debug()))
+        write!(f, "OPERATOR ALERT [{}]: ", self.alert_type)?;
+        write_plain(f, &self.message)?;
+        self.details.iter().try_for_each(|(name, value)| {
+            write!(f, " {name}=")?;
+            write_plain(f, value)
+        })
     }
+}
+
+fn write_plain(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|char| {
+        if char.is_control() { write!(f, "{}", char.escape_unicode()) } else { write!(f, "{char}") }
+    })
 }
 
 #[cfg(test)]

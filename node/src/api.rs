@@ -11,7 +11,7 @@ mod tokens;
 mod writing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::edition::NotFound;
@@ -52,13 +52,23 @@ pub struct Api<P: Plumbing> {
     pub ledger: Ledger,
     started: Instant,
     is_full: AtomicBool,
+    // The minute in which damage was last told: every read of a damaged entry finds it anew.
+    damage_told: AtomicU64,
 }
 
 impl<P: Plumbing> Api<P> {
     /// The API over a store.
     pub fn new(store: Store, plumbing: Arc<P>, connections: Connections) -> Self {
         let (ledger, started) = (Ledger::default(), wall::instant());
-        Self { store, plumbing, connections, ledger, started, is_full: AtomicBool::new(false) }
+        Self {
+            store,
+            plumbing,
+            connections,
+            ledger,
+            started,
+            is_full: AtomicBool::new(false),
+            damage_told: AtomicU64::new(0),
+        }
     }
 
     /// Answers a request.
@@ -71,7 +81,10 @@ impl<P: Plumbing> Api<P> {
         let answer = routes::answer(&self, face, request).await;
         match &answer {
             Ok(response) => self.ledger.answered(response.status()),
-            Err(problem) => self.ledger.refused(remote, problem.code()),
+            Err(problem) => {
+                self.ledger.answered(problem.status());
+                self.ledger.refused(remote, problem.code());
+            }
         }
         answer
     }
@@ -86,6 +99,10 @@ impl<P: Plumbing> Api<P> {
     /// A failed read, as the client sees it.
     pub fn read_error(&self, error: &StoreError) -> Problem {
         if let StoreError::Damaged(what) = error {
+            let minute = wall::unix_time().0 / 60_000;
+            if self.damage_told.swap(minute, Ordering::AcqRel) == minute {
+                return Code::Damaged.into();
+            }
             let alert = Alert::new(AlertType::StorageFailed, "stored data cannot be read");
             self.plumbing.alert_operator(alert.with("what", what));
             return Code::Damaged.into();
@@ -98,7 +115,8 @@ impl<P: Plumbing> Api<P> {
         if self.is_full.swap(is_full, Ordering::AcqRel) == is_full || !is_full {
             return;
         }
-        let message = "there is no room for writes; delete entries, or give more room and restart";
+        let message =
+            "there is no room for writes: raise --data-bytes-max, free the disk, or delete entries";
         let mut alert = Alert::new(AlertType::StorageFull, message);
         if let Ok((used, quota)) = self.store.usage() {
             alert = alert.with("bytes_used", used).with("bytes_quota", quota);

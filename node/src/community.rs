@@ -33,7 +33,7 @@ impl<R: Runtime> Edition for Community<R> {
     }
 
     fn alert_operator(&self, alert: Alert) {
-        self.mailbox.push(pop::Input::AlertRaised(alert));
+        self.mailbox.offer(pop::Input::AlertRaised(alert));
     }
 
     fn is_telemetry_enabled(&self) -> bool {

@@ -12,8 +12,8 @@ use crate::runtime::Runtime;
 use crate::store::Notice;
 use crate::wall;
 
-/// The most facts that wait for the machine. What is lost beyond it, the machine's own time-outs
-/// recover: an unread answer is a late one.
+/// The most facts that may wait for the machine before what peers and clients cause is dropped. A
+/// peer's word that is lost here is said again; what this server caused itself is few and kept.
 pub const MAILBOX_MAX: usize = 16_384;
 
 /// Facts on their way to the machine. Commits are merged into one, so they can never fill it.
@@ -37,8 +37,14 @@ impl<P: Plumbing> Default for Mailbox<P> {
 }
 
 impl<P: Plumbing> Mailbox<P> {
-    /// Hands the machine a fact; never blocks.
+    /// Hands the machine a fact of this server's own making; never blocks.
     pub fn push(&self, fact: P::Input) {
+        self.lock().facts.push_back(fact);
+        let _ = self.bell.try_send(());
+    }
+
+    /// Hands the machine a fact that others can cause in any number; dropped if too many wait.
+    pub fn offer(&self, fact: P::Input) {
         let mut waiting = self.lock();
         if waiting.facts.len() < MAILBOX_MAX {
             waiting.facts.push_back(fact);

@@ -7,7 +7,7 @@ mod problem;
 mod request;
 mod stall;
 
-pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, StreamSender};
+pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
 pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
 pub use problem::{Code, Problem};
 pub use request::{BadHeader, Query, Request, Response, json};

@@ -95,7 +95,7 @@ impl<P: Plumbing> Server<P> {
         let orders = server.clone();
         runtime.spawn(async move {
             driver.run(|effect| orders.perform(effect)).await;
-            drop(end);
+            let _ = end.send(()).await;
         });
         Ok(server)
     }
@@ -133,9 +133,9 @@ impl<P: Plumbing> Server<P> {
         self.connections.stopped().await;
     }
 
-    /// Waits until nothing is left to do.
-    pub async fn ended(&self) {
-        let _ = self.ended.recv().await;
+    /// Waits until nothing is left to do; `false` if the machine broke down instead.
+    pub async fn ended(&self) -> bool {
+        self.ended.recv().await.is_ok()
     }
 
     /// Carries out what every edition's machine may order; answers whether to go on.

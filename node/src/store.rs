@@ -128,6 +128,13 @@ struct Inner {
     lock: File,
 }
 
+impl Inner {
+    fn disk_left(&self) -> u64 {
+        let stat = rustix::fs::fstatvfs(&self.lock);
+        stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
 impl Store {
     /// Opens a data directory for this process alone, making it if needed.
     ///
@@ -293,6 +300,11 @@ impl Store {
     pub fn usage(&self) -> Result<(u64, u64), StoreError> {
         let txn = self.inner.env.read_txn()?;
         Ok((self.inner.tables.bytes_used(&txn)?, quota(self.inner.bytes_max)))
+    }
+
+    /// The bytes left on the disk; a system that does not tell has no bound.
+    pub fn disk_left(&self) -> u64 {
+        self.inner.disk_left()
     }
 
     /// The data directory.

@@ -46,8 +46,11 @@ pub(crate) async fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> E
     log::line(&format!("{} listening on http://{}", launch::version::<P>(), main.address));
     tokio::spawn(accept(main.listener, server.clone(), Face::Full));
     server.listening();
-    server.ended().await;
-    Exit::Done
+    if server.ended().await {
+        Exit::Done
+    } else {
+        launch::complain("the server broke down; what it acknowledged is on disk")
+    }
 }
 
 struct Bound {

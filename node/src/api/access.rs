@@ -8,7 +8,7 @@ use http::header;
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem};
 use crate::plumbing::Plumbing;
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, Stop, StoreError, Transaction};
 use crate::wall;
 
 /// The fact under which a server keeps its own first admin token, which does not replicate.
@@ -24,6 +24,27 @@ impl Access {
     /// Whether it allows `needed` on `vault`.
     pub fn allows(&self, needed: Scope, vault: Option<&VaultName>) -> bool {
         self.token.allows(needed, vault)
+    }
+}
+
+impl Access {
+    /// Whether it is still in force, asked inside a write's transaction: a body may take its time,
+    /// and a revocation must not be overtaken.
+    pub fn recheck(&self, txn: &Transaction<'_>) -> Result<(), Stop<Problem>> {
+        let local: Option<AccessToken> = txn.fact(LOCAL_TOKEN)?;
+        let stored = match local.filter(|local| local.id == self.token.id) {
+            Some(local) => Some(local),
+            None => txn.head(&Key::Token(self.token.id))?.and_then(|head| token_of(head.item)),
+        };
+        let is_active = stored.is_some_and(|token| token.is_active(wall::unix_time()));
+        if is_active { Ok(()) } else { Err(Stop::Refused(Code::Unauthenticated.into())) }
+    }
+}
+
+fn token_of(item: Item) -> Option<AccessToken> {
+    match item {
+        Item::Token(token) => Some(token),
+        Item::Entry { .. } | Item::Loser { .. } => None,
     }
 }
 
@@ -64,8 +85,5 @@ fn find(reader: &Reader<'_>, presented: &Presented) -> Result<Option<AccessToken
     if let Some(local) = local.filter(|local| local.id == presented.id) {
         return Ok(Some(local));
     }
-    Ok(reader.head(&Key::Token(presented.id))?.and_then(|row| match row.head.item {
-        Item::Token(token) => Some(token),
-        Item::Entry { .. } | Item::Loser { .. } => None,
-    }))
+    Ok(reader.head(&Key::Token(presented.id))?.and_then(|row| token_of(row.head.item)))
 }

@@ -9,9 +9,10 @@ use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX, Item, Key, Record, s
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
+use super::access::Access;
 use super::writing::{Ack, Precondition, write_error};
 use super::{Api, ApiRequest, empty};
-use crate::http::{Code, Problem, Response, ResponseBody, json};
+use crate::http::{Code, Problem, Response, ResponseBody, Share, json};
 use crate::plumbing::Plumbing;
 use crate::store::{Awaited, Stop, Transaction};
 use crate::wall;
@@ -43,8 +44,8 @@ pub(super) async fn answer<P: Plumbing>(
     let deleted = request.method == Method::DELETE;
     let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
     let blob = request.body(blob_bytes_max).await?;
-    let put = Put { vault, entry, precondition, deleted, blob: blob.to_vec() };
-    drop(blob);
+    let (blob, share) = blob.into_parts();
+    let put = Put { vault, entry, precondition, deleted, blob, _share: share, access };
     write(api, put, ack).await
 }
 
@@ -79,7 +80,10 @@ struct Put {
     entry: EntryName,
     precondition: Precondition,
     deleted: bool,
+    // Counts against the budget of bodies until the write is done with it.
+    _share: Share,
     blob: Vec<u8>,
+    access: Access,
 }
 
 struct Written {
@@ -97,6 +101,7 @@ async fn write<P: Plumbing>(
     let bytes = put.blob.len() + HEAD_BYTES_MAX;
     let written = api.store.write(bytes, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
+        put.access.recheck(txn)?;
         put.apply(txn, op)
     });
     let written = written.await.map_err(|error| write_error(api, error))?;

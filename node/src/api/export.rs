@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,9 +11,9 @@ use http::{HeaderValue, Method, header};
 
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem, Response, ResponseBody, StreamSender};
-use crate::log;
 use crate::plumbing::Plumbing;
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
+use crate::{entropy, log};
 
 /// The most exports at once: each takes the room of the data a second time.
 const EXPORTS_MAX: usize = 2;
@@ -80,9 +81,14 @@ fn send(store: &Store, mut sender: StreamSender) {
 /// Writes the copy to a file without a name. A slow client then holds up nobody: a read transaction
 /// that lives as long as its connection would keep every page that is overwritten meanwhile.
 fn spool(store: &Store) -> Result<File, store::ExportError> {
-    let path = store.dir().join("export.partial");
-    let _ = std::fs::remove_file(&path);
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let (used, _) = store.usage()?;
+    if store.disk_left() < used.saturating_mul(2) {
+        return Err(StoreError::Full.into());
+    }
+    let name = u64::from_le_bytes(entropy::bytes());
+    let path = store.dir().join(format!("export-{name:016x}.partial"));
+    let mut options = File::options();
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
     store::export_to(store, &mut out)?;

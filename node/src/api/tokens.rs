@@ -65,6 +65,7 @@ async fn create<P: Plumbing>(
     let (plumbing, op) = (api.plumbing.clone(), ack.op());
     let written = api.store.write(HEAD_BYTES_MAX, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
+        access.recheck(txn)?;
         txn.check_room(HEAD_BYTES_MAX)?;
         write_token(txn, token.clone(), op)
     });
@@ -160,11 +161,21 @@ pub(super) async fn delete<P: Plumbing>(
     let (plumbing, op) = (api.plumbing.clone(), ack.op());
     let written = api.store.write(0, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
+        access.recheck(txn)?;
         revoke(txn, id, &access, op)
     });
-    let seq = written.await.map_err(|error| write_error(api, error))?;
-    let status = if ack.wait().await { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(json(status, &json!({"pending_peers": api.plumbing.pending_peers(seq)})))
+    let Revoked { seq, is_new } = written.await.map_err(|error| write_error(api, error))?;
+    // A token that was revoked before is waited for by nobody: nothing was written to confirm.
+    let waits = is_new && ack.wait().await;
+    let pending = api.plumbing.pending_peers(seq);
+    let is_sure = waits || op.is_none() || (!is_new && pending.is_empty());
+    let status = if is_sure { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(json(status, &json!({"pending_peers": pending})))
+}
+
+struct Revoked {
+    seq: Seq,
+    is_new: bool,
 }
 
 fn revoke(
@@ -172,7 +183,7 @@ fn revoke(
     id: TokenId,
     access: &Access,
     op: Option<clavitor_core::id::OpId>,
-) -> Result<Seq, Stop<Problem>> {
+) -> Result<Revoked, Stop<Problem>> {
     let refuse = |code: Code| Stop::Refused(Problem::from(if_admin(access, code)));
     let local: Option<AccessToken> = txn.fact(LOCAL_TOKEN)?;
     if local.is_some_and(|local| local.id == id) {
@@ -186,10 +197,10 @@ fn revoke(
         return Err(Stop::Refused(Code::Forbidden.into()));
     }
     if token.revoked.is_some() {
-        return Ok(stored.seq);
+        return Ok(Revoked { seq: stored.seq, is_new: false });
     }
     token.revoked = Some(txn.next_hlc());
-    write_token(txn, token, op)
+    Ok(Revoked { seq: write_token(txn, token, op)?, is_new: true })
 }
 
 /// Whoever may not administer anything learns nothing about what there is.

@@ -17,6 +17,9 @@ use super::problem::{Code, Problem};
 /// How long a body may stop coming.
 const BODY_IDLE: Duration = Duration::from_secs(30);
 
+/// How long a whole body may take, however steadily it drips.
+const BODY_TOTAL: Duration = Duration::from_secs(120);
+
 /// The most bytes of all request bodies together.
 pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -28,11 +31,16 @@ pub struct BodyBudget {
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self { left: Arc::new(AtomicUsize::new(BODIES_BYTES_MAX)) }
+        Self::of(BODIES_BYTES_MAX)
     }
 }
 
 impl BodyBudget {
+    /// A budget of so many bytes.
+    pub fn of(bytes: usize) -> Self {
+        Self { left: Arc::new(AtomicUsize::new(bytes)) }
+    }
+
     fn take(&self, bytes: usize) -> Option<Share> {
         let take = |left: usize| left.checked_sub(bytes);
         self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
@@ -40,7 +48,8 @@ impl BodyBudget {
     }
 }
 
-struct Share {
+/// Bytes taken from the budget; given back when dropped.
+pub struct Share {
     budget: BodyBudget,
     bytes: usize,
 }
@@ -65,7 +74,14 @@ impl Drop for Share {
 /// A whole request body; its bytes count against the budget until it is dropped.
 pub struct Whole {
     bytes: Bytes,
-    _share: Share,
+    share: Share,
+}
+
+impl Whole {
+    /// The bytes, and their share of the budget.
+    pub fn into_parts(self) -> (Vec<u8>, Share) {
+        (self.bytes.into(), self.share)
+    }
 }
 
 impl std::ops::Deref for Whole {
@@ -101,9 +117,10 @@ impl From<BodyError> for Problem {
     }
 }
 
-/// Reads a whole body within its bounds of size and time.
+/// Reads a whole body within its bounds of size and time. Bytes count once they are there: an
+/// announcement alone takes nothing from others.
 pub(super) async fn read_whole(
-    mut body: Incoming,
+    body: Incoming,
     bytes_max: usize,
     budget: &BodyBudget,
     timer: &impl Timer,
@@ -112,22 +129,49 @@ pub(super) async fn read_whole(
     if announced > bytes_max {
         return Err(BodyError::TooLarge);
     }
-    let mut share = budget.take(announced).ok_or(BodyError::Busy)?;
-    let mut whole = BytesMut::with_capacity(announced);
+    let mut reading = std::pin::pin!(read_frames(body, announced, bytes_max, budget, timer));
+    // Most bodies are there already: arm timers only for those that are not.
+    if let Some(whole) = now_or_never(reading.as_mut()).await {
+        return whole;
+    }
+    match select(reading, timer.sleep(BODY_TOTAL)).await {
+        Either::Left((whole, _)) => whole,
+        Either::Right(_) => Err(BodyError::Timeout),
+    }
+}
+
+async fn read_frames(
+    mut body: Incoming,
+    announced: usize,
+    bytes_max: usize,
+    budget: &BodyBudget,
+    timer: &impl Timer,
+) -> Result<Whole, BodyError> {
+    let mut share = budget.take(0).ok_or(BodyError::Busy)?;
+    let mut whole = BytesMut::new();
     while let Some(frame) = next_frame(&mut body, timer).await? {
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        let bytes = whole.len() + data.len();
-        if bytes > bytes_max {
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > bytes_max {
             return Err(BodyError::TooLarge);
         }
-        if bytes > share.bytes && !share.grow(bytes - share.bytes) {
+        if !share.grow(data.len()) {
             return Err(BodyError::Busy);
+        }
+        if whole.is_empty() && data.len() == announced {
+            return Ok(Whole { bytes: data, share });
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Whole { bytes: whole.freeze(), _share: share })
+    Ok(Whole { bytes: whole.freeze(), share })
+}
+
+/// The outcome of a future that is ready at once.
+async fn now_or_never<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match Pin::new(&mut future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn next_frame(
@@ -138,13 +182,7 @@ async fn next_frame(
         return Ok(None);
     }
     let mut frame = body.frame();
-    // Most bodies are there already: arm a timer only for those that are not.
-    if let Some(frame) = std::future::poll_fn(|cx| match Pin::new(&mut frame).poll(cx) {
-        Poll::Ready(frame) => Poll::Ready(Some(frame)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-    {
+    if let Some(frame) = now_or_never(&mut frame).await {
         return frame.transpose().map_err(|_| BodyError::Broken);
     }
     match select(frame, timer.sleep(BODY_IDLE)).await {

@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{Method, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBuf, Timer, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
-use super::body::{BodyBudget, ResponseBody};
+use super::body::{BodyBudget, Cut, ResponseBody};
 use super::problem::Problem;
 use super::request::{Request, Response};
 use super::stall::Stall;
@@ -151,13 +153,16 @@ pub async fn serve<Io, T, F, A>(
         let request = Request::new(request, remote, &budget, &shared_timer);
         let answer = request.map(&answer);
         Box::pin(async move {
-            let _in_flight = in_flight;
             let response = match answer {
                 Ok(answer) => answer.await,
                 Err(problem) => Err(problem),
             };
             let response = response.unwrap_or_else(Problem::into_response);
-            Ok::<_, Infallible>(finish(response, is_head))
+            let (head, body) = finish(response, is_head).into_parts();
+            Ok::<_, Infallible>(http::Response::from_parts(
+                head,
+                Sending { body, _in_flight: in_flight },
+            ))
         })
     });
     let mut builder = http1::Builder::new();
@@ -195,6 +200,32 @@ async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
         }
     };
     let _ = select(std::pin::pin!(drained), timer.sleep(LINGER)).await;
+}
+
+/// An answer's body; its request is in flight until the last byte is handed over.
+struct Sending {
+    body: ResponseBody,
+    _in_flight: InFlight,
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// What every answer has in common.

@@ -93,6 +93,16 @@ impl<T: Timer> Request<T> {
         whole.map_err(Problem::from)
     }
 
+    /// The whole body, at most `bytes_max`, counted against another budget.
+    pub async fn body_within(
+        self,
+        bytes_max: usize,
+        budget: &BodyBudget,
+    ) -> Result<Whole, Problem> {
+        let whole = read_whole(self.body, bytes_max, budget, &*self.timer).await;
+        whole.map_err(Problem::from)
+    }
+
     /// Whether the request carries a body.
     pub fn has_body(&self) -> bool {
         !hyper::body::Body::is_end_stream(&self.body)

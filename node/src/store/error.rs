@@ -12,6 +12,8 @@ pub enum StoreError {
     Full,
     /// Stored bytes are not what this server writes.
     Damaged(&'static str),
+    /// The disk reported an error, or took only part of a page.
+    Cut,
     /// Anything else; after a failed sync nothing may be tried again on the same pages.
     Broken(String),
 }
@@ -21,6 +23,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Full => f.write_str("the storage is full"),
             StoreError::Damaged(what) => write!(f, "the data is damaged: {what}"),
+            StoreError::Cut => f.write_str("storage failed: the disk reports an error"),
             StoreError::Broken(error) => write!(f, "storage failed: {error}"),
         }
     }
@@ -33,6 +36,7 @@ impl From<heed::Error> for StoreError {
         const NO_SPACE: i32 = 28;
         const QUOTA: i32 = 122;
         const TOO_LARGE: i32 = 27;
+        const IO: i32 = 5;
         match error {
             heed::Error::Mdb(heed::MdbError::MapFull) => StoreError::Full,
             heed::Error::Io(error)
@@ -40,6 +44,7 @@ impl From<heed::Error> for StoreError {
             {
                 StoreError::Full
             }
+            heed::Error::Io(error) if error.raw_os_error() == Some(IO) => StoreError::Cut,
             heed::Error::Mdb(heed::MdbError::Corrupted | heed::MdbError::PageNotFound) => {
                 StoreError::Damaged("a page of the store cannot be read")
             }
@@ -99,6 +104,8 @@ pub enum OpenError {
     },
     /// The POP id is not one.
     BadPop(BadId),
+    /// An import into it did not finish.
+    HalfImported,
     /// It is not empty, and must be.
     NotEmpty,
     /// It is not there, and must be.
@@ -145,6 +152,9 @@ impl fmt::Display for OpenError {
                  another --data-dir"
             ),
             OpenError::BadPop(error) => write!(f, "{error}"),
+            OpenError::HalfImported => f.write_str(
+                "an import into the data directory was interrupted; empty it and import again",
+            ),
             OpenError::NotEmpty => f.write_str(
                 "the data directory already holds a store; import needs an empty one",
             ),

@@ -10,7 +10,7 @@ use clavitor_core::record::{RECORD_BYTES_MAX, Record};
 use sha2::{Digest, Sha256};
 
 use super::error::{OpenError, Stop, StoreError, WriteError};
-use super::{Opening, Store, WallClock};
+use super::{Opening, Store, WallClock, tables};
 
 const MAGIC: &[u8] = b"CLAVITOR-EXPORT 1\n";
 
@@ -140,6 +140,11 @@ fn import_into<R: Read>(
     records: &mut Records<'_, R>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, ExportError> {
+    let begun = store.write_blocking::<(), (), _>(|txn| {
+        txn.set_fact(IMPORTED, &true)?;
+        txn.set_fact(tables::META_IMPORTING, &true).map_err(Stop::from)
+    });
+    begun.map_err(store_error)?;
     let mut done = Imported::default();
     loop {
         let batch = records.batch()?;
@@ -157,8 +162,9 @@ fn import_into<R: Read>(
         written.map_err(store_error)?;
         progress(done.records);
     }
-    let imported =
-        store.write_blocking::<(), (), _>(|txn| txn.set_fact(IMPORTED, &true).map_err(Stop::from));
+    let imported = store.write_blocking::<(), (), _>(|txn| {
+        txn.set_fact(tables::META_IMPORTING, &false).map_err(Stop::from)
+    });
     imported.map_err(store_error)?;
     done.entries = store.entries();
     Ok(done)

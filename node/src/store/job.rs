@@ -88,7 +88,7 @@ where
             Ok(()) => self.outcome.take().unwrap_or(Err(WriteError::Unknown)),
             Err(StoreError::Full) => Err(WriteError::Full),
             Err(StoreError::Damaged(_)) => Err(WriteError::Damaged),
-            Err(StoreError::Broken(_)) => Err(WriteError::Unknown),
+            Err(StoreError::Broken(_) | StoreError::Cut) => Err(WriteError::Unknown),
         };
         self.answer(answer);
     }

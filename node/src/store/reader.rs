@@ -78,10 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The changes above `after`, oldest first, as sequence number, change and key bytes.
-    pub fn changes(
-        &self,
-        after: Seq,
-    ) -> Result<impl Iterator<Item = ChangeRow<'a>>, StoreError> {
+    pub fn changes(&self, after: Seq) -> Result<impl Iterator<Item = ChangeRow<'a>>, StoreError> {
         let from = after.next().0.to_be_bytes();
         let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
         let rows = self.tables.changes.range(self.txn, &range)?;

@@ -98,6 +98,8 @@ pub(super) struct Facts {
 
 pub(super) const META_STATE: &str = "state";
 pub(super) const META_STORE_ID: &str = "store_id";
+/// Set while an import is under way: what it leaves half done is no store.
+pub(super) const META_IMPORTING: &str = "importing";
 const META_SCHEMA: &str = "schema";
 const META_POP: &str = "pop_id";
 
@@ -116,6 +118,9 @@ pub(super) fn prepare(
     let schema: Option<u32> = load(tables.meta, &txn, META_SCHEMA)?;
     if let Some(found) = schema.filter(|found| *found > SCHEMA) {
         return Err(OpenError::NewerSchema { found });
+    }
+    if load(tables.meta, &txn, META_IMPORTING)?.unwrap_or(false) {
+        return Err(OpenError::HalfImported);
     }
     let stored: Option<PopId> = load(tables.meta, &txn, META_POP)?;
     let pop = settle_pop(stored, pop, entropy)?;

@@ -100,7 +100,7 @@ impl Writer {
             store_id: *store.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
             now: (self.now)(),
             quota: quota(store.bytes_max),
-            disk_left: disk_left(store),
+            disk_left: store.disk_left(),
             planned: 0,
             confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
             has_written: false,
@@ -177,17 +177,11 @@ impl Spoilt {
 fn or_die<T>(store: &Arc<Inner>, done: Result<T, StoreError>) -> Result<T, StoreError> {
     match done {
         // A page that was written in part because the disk is full comes back as an I/O error.
-        Err(StoreError::Broken(_)) if disk_left(store) < DISK_RESERVE => Err(StoreError::Full),
+        Err(StoreError::Cut) if store.disk_left() < DISK_RESERVE => Err(StoreError::Full),
         Err(error) if error != StoreError::Full => {
             (store.on_failure)(&error);
             Err(error)
         }
         done => done,
     }
-}
-
-/// The bytes left on the disk; a system that does not tell has no bound.
-fn disk_left(store: &Inner) -> u64 {
-    let stat = rustix::fs::fstatvfs(&store.lock);
-    stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

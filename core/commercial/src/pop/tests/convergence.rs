@@ -82,7 +82,7 @@ fn run_with_lost_data(pops: usize, seed: u64, steps: u64, is_emptied: bool) {
     trouble(&mut world, steps / 3, false);
     let old = world.servers[victim].clone();
     trouble(&mut world, steps / 3, false);
-    world.forget_frames_of(victim);
+    world.forget_words_of(victim);
     if is_emptied {
         world.servers[victim].empty();
     } else {

@@ -112,9 +112,13 @@ impl World {
         }
     }
 
-    /// A copy of a data directory is put in place long after the last frame of its server.
-    pub(super) fn forget_frames_of(&mut self, at: usize) {
-        self.events.retain(|_, event| !matches!(event, Event::Frame { from, .. } if from.0 == at));
+    /// A copy of a data directory is put in place long after its server said its last word.
+    pub(super) fn forget_words_of(&mut self, at: usize) {
+        let servers = &self.servers;
+        self.events.retain(|_, event| match event {
+            Event::Frame { from, .. } => from.0 != at,
+            Event::Answer { to, peer, .. } => servers[to.0].node_of(*peer) != at,
+        });
     }
 
     fn adopt(&mut self, at: usize, epoch: Option<Epoch>) {

@@ -7,6 +7,8 @@ use super::cluster::{A, B, C, Cluster};
 use super::fixtures::{blob, pop_id};
 use super::network::Fate;
 
+const NOTHING: [usize; 0] = [];
+
 #[test]
 fn three_healthy_pops_send_a_batch_once_to_each_and_relay_nothing() {
     let mut cluster = Cluster::new(3);
@@ -18,7 +20,7 @@ fn three_healthy_pops_send_a_batch_once_to_each_and_relay_nothing() {
     // Not even when everything that is uncovered is due at once.
     cluster.promote(B);
     for (from, to) in [(B, A), (B, C), (C, A), (C, B)] {
-        assert_eq!(cluster.batches(from, to), [], "{from} to {to}");
+        assert_eq!(cluster.batches(from, to), NOTHING, "{from} to {to}");
     }
     let batches = cluster.batches(A, B).len() + cluster.batches(A, C).len();
     assert_eq!(batches, 6, "nor does the old primary say anything twice");
@@ -38,7 +40,7 @@ fn what_the_source_could_not_ship_any_more_comes_from_the_other_backup_once() {
     cluster.promote(B);
     assert_eq!(cluster.records(C).len(), 160);
     assert_eq!(cluster.batches(B, C), [100, 50], "and not what c has from a");
-    assert_eq!(cluster.batches(C, B), []);
+    assert_eq!(cluster.batches(C, B), NOTHING);
     cluster.sent.clear();
     cluster.promote(C);
     assert_eq!((cluster.batches(B, C), cluster.batches(C, B)), (vec![], vec![]));
@@ -59,7 +61,7 @@ fn a_peer_that_was_emptied_is_sent_everything_again() {
     cluster.start(B);
     cluster.settle();
     assert_eq!(cluster.batches(A, B), [100, 20]);
-    assert_eq!(cluster.batches(A, C), []);
+    assert_eq!(cluster.batches(A, C), NOTHING);
     cluster.assert_same();
     assert_eq!((cluster.view(A, B).acked, cluster.dirty(A, B)), (Seq(120), 0));
 }
