@@ -32,6 +32,12 @@ pub fn resident_kib(id: u32) -> u64 {
     field(&status, "RssAnon:")
 }
 
+/// All resident memory in KiB, mapped files included.
+pub fn resident_with_files_kib(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs");
+    field(&status, "VmRSS:")
+}
+
 fn field(status: &str, name: &str) -> u64 {
     status
         .lines()

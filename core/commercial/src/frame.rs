@@ -143,6 +143,8 @@ pub struct Ack {
     pub verdicts: Vec<Verdict>,
     /// How much of every other source the receiver has received.
     pub positions: Vec<Position>,
+    /// Whether the receiver owes the sender nothing; only told in answer to a hello.
+    pub is_complete: bool,
     /// The receiver's wall clock.
     pub wall: UnixTime,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Position;
 use crate::replication::{self, Replication, View};
-use crate::skew::Skew;
+use crate::skew::{Clocks, Skew};
 use crate::waiters::Waiters;
 
 mod messages;
@@ -50,7 +50,11 @@ pub struct CommercialPop {
     skew: Skew,
     is_imported: bool,
     unheard: Vec<u8>,
+    ask_at: Option<Instant>,
 }
+
+/// How often an imported server asks its peers whether it has heard all, in milliseconds.
+pub const ASK_MS: u64 = 2_000;
 
 impl CommercialPop {
     /// The machine of a POP that starts.
@@ -66,6 +70,7 @@ impl CommercialPop {
             waiters: Waiters::default(),
             skew: Skew::default(),
             is_imported: boot.is_imported,
+            ask_at: None,
             unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
         }
     }
@@ -108,13 +113,13 @@ impl CommercialPop {
         now: Instant,
         last: Seq,
         own: bool,
-        from: &[PopId],
+        from: &[(PopId, StoreId)],
         out: &mut Vec<Effect>,
     ) {
         let is_primary = self.is_primary();
         for index in 0..u8::try_from(self.peers.len()).unwrap_or(u8::MAX) {
             let identity = self.peers.get(usize::from(index)).and_then(Replication::identity);
-            let is_relayed = from.iter().any(|pop| identity.is_none_or(|(peer, _)| peer != *pop));
+            let is_relayed = from.iter().any(|source| identity != Some(*source));
             let owed = match (own || (is_relayed && is_primary), is_relayed) {
                 (true, _) => replication::Owed::Now,
                 (false, true) => replication::Owed::Later,
@@ -125,7 +130,7 @@ impl CommercialPop {
     }
 
     fn on_answered(&mut self, now: Instant, report: PeerReport, out: &mut Vec<Effect>) {
-        let PeerReport { peer, op, answer, clock_ahead_ms, epoch } = report;
+        let PeerReport { peer, op, answer, clock, epoch } = report;
         if let replication::Answer::Acked(acked) = &answer {
             let mut released = Vec::new();
             for verdict in &acked.verdicts {
@@ -135,22 +140,25 @@ impl CommercialPop {
                 }
             }
             out.extend(released.into_iter().map(Effect::Release));
+            if acked.is_complete {
+                self.on_complete(peer, out);
+            }
         }
         self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
-        self.on_clock(peer, clock_ahead_ms, out);
+        if let Some(clocks) = clock {
+            self.on_clock(now, peer, clocks, out);
+        }
         if let Some(newer) = epoch.filter(|newer| Some(*newer) > self.epoch) {
             out.push(Effect::AdoptEpoch(newer));
         }
     }
 
-    fn on_clock(&mut self, peer: u8, ahead_ms: Option<i64>, out: &mut Vec<Effect>) {
-        let Some(ahead_ms) = ahead_ms else { return };
-        let before = self.skew.median_ms();
-        out.extend(self.skew.observe(peer, ahead_ms).map(log));
-        let median_ms = self.skew.median_ms();
-        if median_ms != before {
-            out.push(Effect::ClockJudged { peers_ahead_ms: median_ms });
-        }
+    fn on_clock(&mut self, now: Instant, peer: u8, clocks: Clocks, out: &mut Vec<Effect>) {
+        let before = self.skew.median_origin_ms();
+        out.extend(self.skew.observe(now, peer, clocks).map(log));
+        let median =
+            self.skew.median_origin_ms().filter(|_| self.skew.median_origin_ms() != before);
+        out.extend(median.map(|peers_origin_ms| Effect::ClockJudged { peers_origin_ms }));
     }
 
     fn on_covered(
@@ -183,6 +191,21 @@ impl CommercialPop {
     fn on_complete(&mut self, peer: u8, out: &mut Vec<Effect>) {
         self.unheard.retain(|unheard| *unheard != peer);
         self.settle_import(out);
+    }
+
+    /// Asks the peers that an import waits for, until each says that it owes nothing.
+    fn ask_unheard(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.unheard.is_empty() || self.shutdown.is_requested() {
+            self.ask_at = None;
+            return;
+        }
+        if self.ask_at.is_some_and(|at| at <= now) {
+            for peer in self.unheard.clone() {
+                self.peer(peer, now, replication::Input::Resumed, out);
+            }
+            self.ask_at = None;
+        }
+        self.ask_at = self.ask_at.or(Some(now.plus_ms(ASK_MS)));
     }
 
     fn settle_import(&mut self, out: &mut Vec<Effect>) {
@@ -254,10 +277,9 @@ impl Pop for CommercialPop {
                 self.peer(peer, now, input, out);
             }
             Input::FrameAnswered(report) => self.on_answered(now, report, out),
-            Input::PeerHeard { peer, store, received, is_hello, clock_ahead_ms } => {
+            Input::PeerHeard { peer, store, received, is_hello } => {
                 let input = replication::Input::PeerHeard { store, received, is_hello };
                 self.peer(peer, now, input, out);
-                self.on_clock(peer, Some(clock_ahead_ms), out);
             }
             Input::PeerCovered { peer, store, position } => {
                 self.on_covered(now, (peer, store), &position, out)
@@ -269,6 +291,7 @@ impl Pop for CommercialPop {
                 self.every_peer(now, &replication::Input::StoreReplaced { last }, out);
             }
         }
+        self.ask_unheard(now, out);
         self.release(now, out);
     }
 
@@ -276,7 +299,8 @@ impl Pop for CommercialPop {
         let shutdown = self.shutdown.next_wake().map(|at| (at, Wake("shutdown")));
         let waiter = self.waiters.next_wake().map(|at| (at, Wake("waiter")));
         let peers = self.peers.iter().filter_map(Replication::next_wake);
-        peers.chain(shutdown).chain(waiter).min_by_key(|(at, _)| *at)
+        let unheard = self.ask_at.map(|at| (at, Wake("unheard")));
+        peers.chain(shutdown).chain(waiter).chain(unheard).min_by_key(|(at, _)| *at)
     }
 }
 

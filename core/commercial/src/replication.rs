@@ -29,6 +29,13 @@ pub use messages::{
 /// How long a frame may stay unanswered, in milliseconds.
 pub const FRAME_TIMEOUT_MS: u64 = 10_000;
 
+/// A frame may take this much longer for every so many bytes in flight: a second for each 64 KiB,
+/// so that a slow link is slow and not broken.
+pub const FRAME_BYTES_PER_S: u64 = 64 * 1024;
+
+/// How often, at the most, a peer that is heard is answered with a hello, in milliseconds.
+pub const ANNOUNCE_MS: u64 = 1_000;
+
 /// How long a record of another source may stay uncovered before it is relayed, in milliseconds.
 pub const RELAY_MS: u64 = 30_000;
 
@@ -59,6 +66,8 @@ pub struct Replication {
     sent_to: Seq,
     is_synced: bool,
     is_announcing: bool,
+    announced_at: Option<Instant>,
+    announce_at: Option<Instant>,
     relay: Option<Relay>,
     setbacks: u32,
     setback_at: Option<Instant>,
@@ -97,6 +106,8 @@ impl Replication {
             sent_to: last,
             is_synced: false,
             is_announcing: false,
+            announced_at: None,
+            announce_at: None,
             relay: None,
             setbacks: known.setbacks,
             setback_at: None,
@@ -120,17 +131,14 @@ impl Replication {
             Input::Started | Input::EpochChanged => self.announce(out),
             Input::Committed { last, owed } => self.on_committed(now, last, owed),
             Input::FrameBuilt { op, to, records, bytes } => {
-                self.on_frame_built(op, to, records, bytes);
+                self.on_frame_built(now, op, to, records, bytes);
             }
             Input::FrameAnswered { op, answer } => self.on_frame_answered(now, op, answer, out),
             Input::PeerHeard { store, received, is_hello } => {
-                self.on_peer_heard(store, received, is_hello, out);
+                self.on_peer_heard(now, store, received, is_hello, out);
             }
             Input::Covered(position) => self.cover(position, false),
-            Input::Resumed => {
-                self.link.wake();
-                self.resync(out);
-            }
+            Input::Resumed => self.announce(out),
             Input::StoreReplaced { last } => self.on_store_replaced(last, out),
             Input::Tick => {}
         }
@@ -146,7 +154,8 @@ impl Replication {
         let relay = self.relay.map(|relay| (relay.at, Wake("relay")));
         let setback = self.setback_at.filter(|_| self.link.is_ready());
         let setback = setback.map(|at| (at, Wake("setback")));
-        [frame, link, relay, setback].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let hello = self.announce_at.map(|at| (at, Wake("hello")));
+        [frame, link, relay, setback, hello].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Whether the peer could take more right now, and is owed it.
@@ -202,8 +211,8 @@ impl Replication {
         }
     }
 
-    fn on_frame_built(&mut self, op: OpId, to: Seq, records: u32, bytes: u64) {
-        let Some(flight) = self.flights.built(op, to, bytes) else {
+    fn on_frame_built(&mut self, now: Instant, op: OpId, to: Seq, records: u32, bytes: u64) {
+        let Some(flight) = self.flights.built(now, op, to, bytes) else {
             return;
         };
         if flight.is_hello {
@@ -222,6 +231,7 @@ impl Replication {
 
     fn on_peer_heard(
         &mut self,
+        now: Instant,
         store: StoreId,
         received: Seq,
         is_hello: bool,
@@ -241,7 +251,18 @@ impl Replication {
         let has_lost = received < self.cursor || received > self.sent_to;
         let is_hello_news = is_hello && (has_lost || !is_ready || !self.is_synced);
         if is_hello_news || (is_stranger && is_ready) {
+            self.announce_soon(now, out);
+        }
+    }
+
+    /// What is heard can be heard again and again: one hello a second is answer enough.
+    fn announce_soon(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let earliest = self.announced_at.map_or(now, |at| at.plus_ms(ANNOUNCE_MS));
+        if earliest <= now {
+            self.announced_at = Some(now);
             self.announce(out);
+        } else {
+            self.announce_at = Some(earliest);
         }
     }
 
@@ -255,8 +276,13 @@ impl Replication {
     }
 
     fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if let Some(flight) = self.flights.expired(now) {
+        if let Some((op, flight)) = self.flights.expired(now) {
+            out.push(Effect::CancelFrame { op });
             self.fail(now, &flight, "no answer in time", out);
+        }
+        if self.announce_at.is_some_and(|at| at <= now) {
+            self.announced_at = Some(now);
+            self.announce(out);
         }
         self.link.on_time(now);
         if let Some(relay) = self.relay.filter(|relay| relay.at <= now) {
@@ -330,6 +356,7 @@ impl Replication {
     }
 
     fn announce(&mut self, out: &mut Vec<Effect>) {
+        self.announce_at = None;
         self.is_announcing = true;
         self.owed_to = if self.clean_to < self.last { self.last } else { self.owed_to };
         self.relay = None;

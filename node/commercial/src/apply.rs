@@ -15,14 +15,15 @@ use clavitor_core::id::{Epoch, Seq};
 use clavitor_core::record::{Item, Key, Record};
 use clavitor_node::http::{Problem, Response, ResponseBody};
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Origin, Stop, StoreError, Transaction, WriteError};
+use clavitor_node::store::{Origin, Reader, Stop, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
+use futures_channel::oneshot;
 use http::{HeaderValue, StatusCode, header};
 
+use crate::Commercial;
 use crate::journal;
 use crate::plumbing::EPOCH;
-use crate::tables::Tables;
-use crate::{Commercial, lock};
+use crate::tables::{Received, Tables};
 
 /// What came of a frame that was taken.
 struct Applied {
@@ -30,7 +31,6 @@ struct Applied {
     verdicts: Vec<Verdict>,
     positions: Vec<Position>,
     epoch: Option<Epoch>,
-    is_epoch_new: bool,
     ties: u32,
     trimmed: u32,
     changed: u32,
@@ -43,17 +43,33 @@ impl<R: Runtime> Commercial<R> {
         request: clavitor_node::http::Request<R::Timer>,
     ) -> Result<Response, Problem> {
         request.query(&[])?;
-        let body = request.body(FRAME_BYTES_MAX).await?;
         let keys = self.keys.as_ref().ok_or_else(|| problem(Refusal::Auth))?;
+        let body = request.body_within(FRAME_BYTES_MAX, &self.frame_budget).await?;
         let frame = frame::open_frame(&body, keys).map_err(problem)?;
         let digest = frame::digest(&body);
         drop(body);
-        let ack = self.apply(frame, digest).await.map_err(problem)?;
+        let ack = self.apply_to_the_end(frame, digest).await.map_err(problem)?;
         let sealed = frame::seal_ack(&ack, keys);
         let mut response = Response::new(ResponseBody::from(sealed));
         let content_type = HeaderValue::from_static("application/octet-stream");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         Ok(response)
+    }
+
+    /// Applies a frame in a task of its own: a sender that goes away must not keep this server from
+    /// hearing what it has stored.
+    async fn apply_to_the_end(
+        self: &Arc<Self>,
+        frame: Frame,
+        digest: [u8; 32],
+    ) -> Result<Ack, Refusal> {
+        let (done, answer) = oneshot::channel();
+        let edition = self.clone();
+        self.runtime.spawn(async move {
+            // Nobody listens when the sender has gone.
+            let _ = done.send(edition.apply(frame, digest).await);
+        });
+        answer.await.unwrap_or(Err(Refusal::Busy))
     }
 
     async fn apply(&self, frame: Frame, digest: [u8; 32]) -> Result<Ack, Refusal> {
@@ -72,8 +88,9 @@ impl<R: Runtime> Commercial<R> {
         self.tell(peer, &frame, &applied);
         let acker = self.member();
         let Applied { received, verdicts, positions, epoch, .. } = applied;
+        let is_complete = frame.is_hello() && self.owes_nothing(peer, &frame);
         let wall = wall::unix_time();
-        Ok(Ack { acker, frame: digest, epoch, received, verdicts, positions, wall })
+        Ok(Ack { acker, frame: digest, epoch, received, verdicts, positions, is_complete, wall })
     }
 
     /// Whether the frame is from a peer and for this POP; the peer's index.
@@ -106,24 +123,43 @@ impl<R: Runtime> Commercial<R> {
                 Refusal::Busy
             }
         };
-        if matches!(refusal, Refusal::Busy | Refusal::Epoch) {
-            self.mailbox.push(heard(peer, frame, true));
+        if matches!(refusal, Refusal::Busy | Refusal::Epoch | Refusal::Duplicate) {
+            self.mailbox.offer(heard(peer, frame, true));
+        }
+        if refusal == Refusal::StorageFull && !self.is_full.swap(true, Ordering::AcqRel) {
+            let message = "there is no room for records of peers; raise --data-bytes-max";
+            self.alert_operator(Alert::new(AlertType::StorageFull, message));
         }
         refusal
     }
 
+    /// Whether the peer has everything this server owes it; only asked in answer to a hello.
+    fn owes_nothing(&self, peer: u8, frame: &Frame) -> bool {
+        let (_, views) = self.views();
+        let Some(view) = views.get(usize::from(peer)) else { return false };
+        let identity = (frame.source.pop, frame.source.store);
+        let is_known = |reader: &Reader<'_>| {
+            let row = self.tables.peer(reader, &frame.source.url)?;
+            let debt = self.debt(reader, peer, view)?;
+            Ok(row.identity == Some(identity) && debt.records == 0)
+        };
+        self.store.read(is_known).unwrap_or(false)
+    }
+
     fn tell(&self, peer: u8, frame: &Frame, applied: &Applied) {
-        self.counters.records_applied.fetch_add(u64::from(applied.changed), Ordering::Relaxed);
-        if let Some(epoch) = applied.epoch.filter(|_| applied.is_epoch_new) {
-            *lock(&self.epoch) = Some(epoch);
-            self.mailbox.push(Input::EpochChanged(epoch));
+        if applied.changed > 0 {
+            self.is_full.store(false, Ordering::Release);
         }
-        self.mailbox.push(heard(peer, frame, frame.is_hello()));
+        self.counters.records_applied.fetch_add(u64::from(applied.changed), Ordering::Relaxed);
+        if let Some(epoch) = applied.epoch {
+            self.note_epoch(epoch);
+        }
+        self.mailbox.offer(heard(peer, frame, frame.is_hello()));
         for other in &frame.peers {
             let (source, store) = (frame.source.pop, frame.source.store);
             let position = Position { source, store, received: other.received };
             let (peer, store) = (other.peer, other.store);
-            self.mailbox.push(Input::PeerCovered { peer, store, position });
+            self.mailbox.offer(Input::PeerCovered { peer, store, position });
         }
         let is_for_this_store = frame.destination_store.is_some();
         let has_everything = frame.is_hello() || applied.received >= frame.range.to;
@@ -144,9 +180,8 @@ impl<R: Runtime> Commercial<R> {
 }
 
 fn heard(peer: u8, frame: &Frame, is_hello: bool) -> Input {
-    let clock_ahead_ms = frame.sent.signed_ms_since(wall::unix_time());
     let (store, received) = (frame.source.store, frame.received);
-    Input::PeerHeard { peer, store, received, is_hello, clock_ahead_ms }
+    Input::PeerHeard { peer, store, received, is_hello }
 }
 
 /// The whole of a frame in one transaction: epoch, identity, merge, bookkeeping.
@@ -172,16 +207,15 @@ fn take(
     };
     let positions = tables.positions(&txn.reader(), pop, MEMBERS_MAX)?;
     let mut applied = Applied {
-        received: next.prefix,
+        received: told(frame, &next),
         verdicts: Vec::with_capacity(records.len()),
         positions,
         epoch: frame.epoch.max(known),
-        is_epoch_new: frame.epoch > known,
         ties: 0,
         trimmed: 0,
         changed: 0,
     };
-    if applied.is_epoch_new {
+    if frame.epoch > known {
         txn.set_fact(EPOCH, &applied.epoch)?;
     }
     let origin = Origin { pop, store, seq: frame.range.to };
@@ -193,6 +227,13 @@ fn take(
         tables.set_received(txn, pop, store, &next)?;
     }
     Ok(applied)
+}
+
+/// What the ack says was received: the contiguous prefix; but a source whose newest number is below
+/// what was received beyond a gap must learn that it was rolled back.
+fn told(frame: &Frame, received: &Received) -> Seq {
+    let highest = received.highest();
+    if frame.is_hello() && highest > frame.range.to { highest } else { received.prefix }
 }
 
 /// Whether the frame's source is who answers at its URL. A stranger is asked about first.

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use clavitor_core::alert::{Alert, AlertType};
+use clavitor_core::codec;
 use clavitor_core::credential::Scope;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::name::{EntryName, VaultName};
 use clavitor_core::record::{
     HEAD_BYTES_MAX, Item, Key, Record, loser_id, parse_loser_id, successor,
 };
+use clavitor_core::time::UnixTime;
 use clavitor_node::api::{Api, ApiRequest, write_error};
 use clavitor_node::http::{Code, Problem, Response, json};
 use clavitor_node::plumbing::Plumbing;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Stop, StoreError, Transaction, decode_key, encode_key};
+use clavitor_node::store::{
+    IMPORTED, Stop, Store, StoreError, Transaction, decode_key, encode_key,
+};
 use clavitor_node::wall;
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Commercial;
@@ -36,17 +41,19 @@ const BYTES: &str = "journal_bytes";
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
-/// Lists an item by age, and gives up the oldest beyond the bounds; answers how many.
+/// Lists an item by when it came to be known here, and gives up the oldest beyond the bounds;
+/// answers how many.
 pub(crate) fn list(
     tables: &Tables,
     txn: &mut Transaction<'_>,
     item: &Record,
 ) -> Result<u32, StoreError> {
-    let size = item.encode().len() as u64;
-    let row = age_key(item.head.hlc, &item.head.key());
-    if tables.journal.get(txn.raw_reader(), &row)?.is_none() {
-        tables.journal.put(txn.raw(), &row, &size.to_be_bytes())?;
-        add_bytes(txn, i64::try_from(size).unwrap_or(i64::MAX))?;
+    let key = encode_key(&item.head.key());
+    if tables.journal.get(txn.raw_reader(), &item_row(&key))?.is_none() {
+        let listed = Listed { at: txn.now(), bytes: item.encode().len() as u64 };
+        tables.journal.put(txn.raw(), &age_row(listed.at, &key), &[])?;
+        tables.journal.put(txn.raw(), &item_row(&key), &codec::encode(&listed))?;
+        add_bytes(txn, i64::try_from(listed.bytes).unwrap_or(i64::MAX))?;
     }
     trim(tables, txn)
 }
@@ -59,8 +66,25 @@ pub(crate) fn settle(
     entry: &EntryName,
     hlc: Hlc,
 ) -> Result<(), StoreError> {
-    let key = Key::Loser(vault.clone(), entry.clone(), hlc);
-    forget(tables, txn, &age_key(hlc, &key), &key)
+    forget(tables, txn, &Key::Loser(vault.clone(), entry.clone(), hlc))
+}
+
+/// Lists what an import brought, which knows nothing of this table.
+pub(crate) fn list_unlisted(store: &Store, tables: &Tables) -> Result<(), StoreError> {
+    let is_imported = store.read(|reader| reader.fact::<bool>(IMPORTED))?.unwrap_or(false);
+    if !is_imported {
+        return Ok(());
+    }
+    let tables = *tables;
+    let listed = store.write_blocking::<(), (), _>(move |txn| {
+        for key in txn.reader().loser_keys()? {
+            if let Some(stored) = txn.record(&key)? {
+                list(&tables, txn, &stored.record)?;
+            }
+        }
+        Ok(())
+    });
+    listed.map_err(|_| StoreError::Broken("the journal could not be listed".into()))
 }
 
 /// What a person is told when the journal gave something up.
@@ -69,32 +93,36 @@ pub(crate) fn trimmed_alert(items: u32) -> Alert {
     Alert::new(AlertType::JournalTrimmed, message).with("items", items)
 }
 
+/// When an item came to be known here, and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Listed {
+    at: UnixTime,
+    bytes: u64,
+}
+
 fn trim(tables: &Tables, txn: &mut Transaction<'_>) -> Result<u32, StoreError> {
     let mut given_up = 0;
     while given_up < TRIM_MAX {
         let bytes: u64 = txn.fact(BYTES)?.unwrap_or_default();
-        let oldest = tables.journal.first(txn.raw_reader())?;
-        let Some((row, key)) = oldest.and_then(|(row, _)| parse_age_key(row)) else { break };
-        let is_old = row.0 < txn.now().0.saturating_sub(KEPT_MS);
+        let oldest = tables.journal.prefix_iter(txn.raw_reader(), &[AGE])?.next().transpose()?;
+        let Some((at, key)) = oldest.and_then(|(row, _)| parse_age_row(row)) else { break };
+        let is_old = at.plus_ms(KEPT_MS) < txn.now();
         if !is_old && bytes <= txn.quota() / SHARE {
             break;
         }
-        forget(tables, txn, &row.1, &key)?;
+        forget(tables, txn, &key)?;
         given_up += 1;
     }
     Ok(given_up)
 }
 
-fn forget(
-    tables: &Tables,
-    txn: &mut Transaction<'_>,
-    row: &[u8],
-    key: &Key,
-) -> Result<(), StoreError> {
-    let size = tables.journal.get(txn.raw_reader(), row)?.and_then(|size| size.try_into().ok());
-    if let Some(size) = size.map(u64::from_be_bytes) {
-        tables.journal.delete(txn.raw(), row)?;
-        add_bytes(txn, -i64::try_from(size).unwrap_or(i64::MAX))?;
+fn forget(tables: &Tables, txn: &mut Transaction<'_>, key: &Key) -> Result<(), StoreError> {
+    let bytes = encode_key(key);
+    let row = tables.journal.get(txn.raw_reader(), &item_row(&bytes))?;
+    if let Some(listed) = row.and_then(|row| codec::decode::<Listed>(row).ok()) {
+        tables.journal.delete(txn.raw(), &age_row(listed.at, &bytes))?;
+        tables.journal.delete(txn.raw(), &item_row(&bytes))?;
+        add_bytes(txn, -i64::try_from(listed.bytes).unwrap_or(i64::MAX))?;
     }
     txn.remove(key)
 }
@@ -104,14 +132,20 @@ fn add_bytes(txn: &mut Transaction<'_>, bytes: i64) -> Result<(), StoreError> {
     txn.set_fact(BYTES, &known.saturating_add_signed(bytes))
 }
 
-fn age_key(hlc: Hlc, key: &Key) -> Vec<u8> {
-    [hlc.ms.to_be_bytes().as_slice(), &encode_key(key)].concat()
+const AGE: u8 = b'a';
+const ITEM: u8 = b'i';
+
+fn age_row(at: UnixTime, key: &[u8]) -> Vec<u8> {
+    [&[AGE], at.0.to_be_bytes().as_slice(), key].concat()
 }
 
-/// The time and the whole of a row, and the item it lists.
-fn parse_age_key(row: &[u8]) -> Option<((u64, Vec<u8>), Key)> {
-    let (ms, key) = row.split_first_chunk::<8>()?;
-    Some(((u64::from_be_bytes(*ms), row.to_vec()), decode_key(key)?))
+fn item_row(key: &[u8]) -> Vec<u8> {
+    [&[ITEM], key].concat()
+}
+
+fn parse_age_row(row: &[u8]) -> Option<(UnixTime, Key)> {
+    let (at, key) = row.strip_prefix(&[AGE])?.split_first_chunk::<8>()?;
+    Some((UnixTime(u64::from_be_bytes(*at)), decode_key(key)?))
 }
 
 impl<R: Runtime> Commercial<R> {
@@ -196,6 +230,8 @@ fn restore_in(
     let held = txn.head(&Key::Entry(vault.clone(), entry.clone()))?;
     let others: Vec<Hlc> =
         txn.losers(vault, entry)?.into_iter().filter(|other| *other != lost).collect();
+    // A lost version may be from the future of this clock; its successor must be later all the same.
+    txn.observe(lost);
     let hlc = txn.next_hlc();
     let item_now = Item::Entry { vault: vault.clone(), entry: entry.clone(), deleted };
     let mut head = successor(held.as_ref(), &others, hlc, item_now);
@@ -204,3 +240,6 @@ fn restore_in(
     settle(tables, txn, vault, entry, lost)?;
     Ok(hlc)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,16 @@ mod send;
 mod tables;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use clavitor_commercial::frame::{Keys, Member};
+use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::View;
 use clavitor_core::id::{Epoch, OpId};
 use clavitor_core::time::Instant;
 use clavitor_node::driver::Mailbox;
+use clavitor_node::http::BodyBudget;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
@@ -42,13 +44,19 @@ pub struct Commercial<R: Runtime> {
     keys: Option<Keys>,
     epoch: Mutex<Option<Epoch>>,
     peers: Mutex<PeersSeen>,
-    peers_ahead_ms: AtomicI64,
+    peers_origin_ms: Mutex<Option<i64>>,
     is_imported: AtomicBool,
     waits: Mutex<HashMap<OpId, oneshot::Sender<bool>>>,
     next_wait: AtomicU64,
     flights: Mutex<HashMap<OpId, send::InFlight>>,
     counters: Counters,
+    // Frames have a budget of their own: what strangers send must not keep clients from writing.
+    frame_budget: BodyBudget,
+    is_full: AtomicBool,
 }
+
+/// The most bytes of frames that are being received at once.
+const FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The POPs that hold the same vaults, as configured.
 struct Cluster {
@@ -84,6 +92,16 @@ impl<R: Runtime> Commercial<R> {
     fn views(&self) -> (Instant, Vec<View>) {
         let seen = lock(&self.peers);
         (seen.at, seen.views.clone())
+    }
+
+    /// Goes by an epoch that is stored, unless a newer one came in between.
+    fn note_epoch(&self, epoch: Epoch) {
+        let mut known = lock(&self.epoch);
+        if Some(epoch) > *known {
+            *known = Some(epoch);
+            drop(known);
+            self.mailbox.push(Input::EpochChanged(epoch));
+        }
     }
 
     fn is_primary(&self) -> bool {

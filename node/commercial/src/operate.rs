@@ -16,9 +16,9 @@ use clavitor_node::wall;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::Commercial;
 use crate::plumbing::EPOCH;
 use crate::send::is_owed;
-use crate::{Commercial, lock};
 
 /// What a peer is owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,12 @@ impl<R: Runtime> Commercial<R> {
         })
     }
 
-    fn debt(&self, reader: &Reader<'_>, index: u8, view: &View) -> Result<Debt, StoreError> {
+    pub(crate) fn debt(
+        &self,
+        reader: &Reader<'_>,
+        index: u8,
+        view: &View,
+    ) -> Result<Debt, StoreError> {
         let url = self.peer_url(index);
         let identity = self.tables.peer(reader, &url)?.identity;
         let order = Order {
@@ -91,8 +96,11 @@ impl<R: Runtime> Commercial<R> {
         if request.has_body() {
             return Err(Problem::from(Code::BadRequest).closing());
         }
+        let (_, views) = self.views();
+        let is_held = |view: &&View| matches!(view.state, State::Waiting | State::Suspended);
+        let held = views.iter().filter(is_held).count();
         self.mailbox.push(Input::Resumed);
-        Ok(json(StatusCode::OK, &json!({"resumed": self.cluster.peer_urls.len()})))
+        Ok(json(StatusCode::OK, &json!({"resumed": held})))
     }
 
     pub(crate) async fn promote(
@@ -116,8 +124,7 @@ impl<R: Runtime> Commercial<R> {
         });
         let epoch = promoted.await.map_err(|error| write_error(api, error))?;
         self.settle_import().await;
-        *lock(&self.epoch) = Some(epoch);
-        self.mailbox.push(Input::EpochChanged(epoch));
+        self.note_epoch(epoch);
         let epoch = json!({"number": epoch.number, "primary": epoch.primary});
         Ok(json(StatusCode::OK, &json!({"role": self.role(), "epoch": epoch})))
     }

@@ -3,7 +3,7 @@
 mod effects;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::frame::Keys;
@@ -18,7 +18,7 @@ use clavitor_core::pop;
 use clavitor_core::time::UnixTime;
 use clavitor_node::api::{Api, ApiRequest};
 use clavitor_node::driver::Mailbox;
-use clavitor_node::http::{Code, Problem, Response};
+use clavitor_node::http::{BodyBudget, Code, Problem, Response};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::settings::Settings;
@@ -29,10 +29,11 @@ use clavitor_node::wall;
 use futures_channel::oneshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::journal;
 use crate::routes::Route;
 use crate::send::is_owed;
 use crate::tables::Tables;
-use crate::{Cluster, Commercial, Counters, PeersSeen, lock};
+use crate::{Cluster, Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
 
 /// The fact that holds the newest epoch this POP knows.
 pub(crate) const EPOCH: &str = "epoch";
@@ -46,7 +47,7 @@ impl<R: Runtime> Edition for Commercial<R> {
     }
 
     fn alert_operator(&self, alert: Alert) {
-        self.mailbox.push(Input::Community(pop::Input::AlertRaised(alert)));
+        self.mailbox.offer(Input::Community(pop::Input::AlertRaised(alert)));
     }
 
     fn is_telemetry_enabled(&self) -> bool {
@@ -85,6 +86,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         let cluster = Cluster::of(&settings);
         let epoch = settle_epoch(&store, &cluster)?;
         let is_imported = settle_imported(&store, &cluster)?;
+        journal::list_unlisted(&store, &tables)?;
         let boot = boot(&store, &tables, &cluster, epoch, is_imported)?;
         let lowest = boot.peers.iter().map(|peer| peer.cursor).min();
         lowest.into_iter().for_each(|cursor| store.set_confirmed(cursor));
@@ -98,12 +100,14 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             keys,
             epoch: Mutex::new(epoch),
             peers: Mutex::new(PeersSeen::default()),
-            peers_ahead_ms: AtomicI64::new(0),
+            peers_origin_ms: Mutex::new(None),
             is_imported: AtomicBool::new(is_imported),
             waits: Mutex::new(HashMap::new()),
             next_wait: AtomicU64::new(0),
             flights: Mutex::new(HashMap::new()),
             counters: Counters::default(),
+            frame_budget: BodyBudget::of(FRAMES_BYTES_MAX),
+            is_full: AtomicBool::new(false),
         };
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
@@ -122,7 +126,6 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             hlc: awaited.hlc,
         };
         let waiters = awaited.into_iter().map(waiter).collect();
-        let from = from.into_iter().map(|(pop, _)| pop).collect();
         Some(Input::Committed { last, own, from, waiters })
     }
 
@@ -171,8 +174,9 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         if self.is_imported.load(Ordering::Acquire) {
             return Ok(Err(Code::Imported.into()));
         }
-        let ahead_ms = self.peers_ahead_ms.load(Ordering::Acquire);
-        if !skew::may_stamp(ahead_ms, txn.now(), txn.floor()) {
+        let origin_ms = *lock(&self.peers_origin_ms);
+        let agreed = origin_ms.map(|origin_ms| skew::agreed_time(origin_ms, wall::instant()));
+        if !skew::may_stamp(agreed.unwrap_or(txn.now()), txn.now(), txn.floor()) {
             return Ok(Err(Code::Clock.into()));
         }
         Ok(Ok(()))
@@ -361,3 +365,6 @@ fn known(reader: &Reader<'_>, tables: &Tables, url: &str, last: Seq) -> Result<K
     let url = url.to_owned();
     Ok(Known { url, identity: peer.identity, cursor, clean_to, setbacks })
 }
+
+#[cfg(test)]
+mod tests;

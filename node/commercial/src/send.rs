@@ -9,6 +9,7 @@ use clavitor_commercial::frame::{
 };
 use clavitor_commercial::pop::{Input, PeerReport};
 use clavitor_commercial::replication::{Acked, Answer, Order, RecordVerdict};
+use clavitor_commercial::skew::Clocks;
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::codec::Block;
 use clavitor_core::edition::Edition;
@@ -121,7 +122,13 @@ impl<R: Runtime> Commercial<R> {
         });
         let mut flights = lock(&self.flights);
         // An answer that led nowhere leaves its frame behind; the window bounds the live ones.
-        flights.retain(|other, _| other.0 >> 48 != op.0 >> 48 || other.0 + FLIGHTS_KEPT > op.0);
+        flights.retain(|other, flight| {
+            let is_kept = other.0 >> 48 != op.0 >> 48 || other.0 + FLIGHTS_KEPT > op.0;
+            if !is_kept {
+                flight.abort();
+            }
+            is_kept
+        });
         flights.insert(op, InFlight { abort, keys: names });
         drop(flights);
         self.runtime.spawn(async move {
@@ -258,7 +265,7 @@ impl Expected<'_> {
         Input::FrameAnswered(PeerReport {
             peer,
             op,
-            clock_ahead_ms: Some(ack.wall.signed_ms_since(now)),
+            clock: Some(Clocks { peer: ack.wall, own: now }),
             epoch: ack.epoch,
             answer: Answer::Acked(self.acked(ack, now)),
         })
@@ -277,16 +284,20 @@ impl Expected<'_> {
             received: ack.received,
             verdicts: versions.map(verdict).collect(),
             positions: ack.positions,
+            is_complete: ack.is_complete,
             at,
         }
     }
 }
 
 fn report(peer: u8, op: OpId, answer: Answer) -> Input {
-    Input::FrameAnswered(PeerReport { peer, op, answer, clock_ahead_ms: None, epoch: None })
+    Input::FrameAnswered(PeerReport { peer, op, answer, clock: None, epoch: None })
 }
 
 fn refusal_of(body: &[u8]) -> Option<Refusal> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     Refusal::from_code(document.get("code")?.as_str()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,11 @@ impl Received {
         range.to <= self.prefix || self.beyond.iter().any(is_inside)
     }
 
+    /// The highest number received, gaps or not: what a source must never number again.
+    pub(crate) fn highest(&self) -> Seq {
+        self.beyond.iter().map(|range| range.to).max().unwrap_or(self.prefix).max(self.prefix)
+    }
+
     /// Takes note of a range; `None` if too many others are missing before it.
     pub(crate) fn with(&self, range: Range) -> Option<Received> {
         let mut beyond = self.beyond.clone();

@@ -65,7 +65,16 @@ impl<'a> Reader<'a> {
         Ok(losers)
     }
 
-    /// The access tokens after `after`, at most `limit`.
+    /// The keys of every journal item.
+    pub fn loser_keys(&self) -> Result<Vec<Key>, StoreError> {
+        let mut losers = Vec::new();
+        for row in self.tables.records.prefix_iter(self.txn, &[keys::LOSER])? {
+            losers.extend(keys::decode_key(row?.0));
+        }
+        Ok(losers)
+    }
+
+    /// Every access token, revoked and expired ones included.
     pub fn tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
         let mut tokens = Vec::new();
         for row in self.tables.records.prefix_iter(self.txn, &[keys::TOKEN])? {

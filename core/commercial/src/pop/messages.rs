@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Position;
 use crate::replication::{self, Answer};
+use crate::skew::Clocks;
 use crate::waiters::{Release, Waiter};
 
 /// A fact for a POP of a cluster.
@@ -23,8 +24,8 @@ pub enum Input {
         last: Seq,
         /// Whether something changed that no peer has: a client's write, or the result of a merge.
         own: bool,
-        /// The peers that other changes came from.
-        from: Vec<PopId>,
+        /// The peers, with their data directories, that other changes came from.
+        from: Vec<(PopId, StoreId)>,
         /// Clients that wait until a backup holds what they wrote.
         waiters: Vec<Waiter>,
     },
@@ -53,8 +54,6 @@ pub enum Input {
         received: Seq,
         /// Whether it is a hello.
         is_hello: bool,
-        /// How far its wall clock was ahead of ours when the frame came in, in milliseconds.
-        clock_ahead_ms: i64,
     },
     /// A peer says how much of its changes another peer has.
     PeerCovered {
@@ -65,7 +64,7 @@ pub enum Input {
         /// What it has.
         position: Position,
     },
-    /// This server holds everything that a peer owes it.
+    /// This server holds everything that a peer owes it, or the peer says that it owes nothing.
     PeerComplete {
         /// The peer's index.
         peer: u8,
@@ -96,8 +95,8 @@ pub struct PeerReport {
     pub op: OpId,
     /// What became of it.
     pub answer: Answer,
-    /// How far the peer's wall clock was ahead of ours, in milliseconds, if the ack told.
-    pub clock_ahead_ms: Option<i64>,
+    /// The peer's wall clock and ours, if an ack told. Only an ack is known to be fresh.
+    pub clock: Option<Clocks>,
     /// The newest epoch the peer knows, if the ack told.
     pub epoch: Option<Epoch>,
 }
@@ -120,8 +119,9 @@ pub enum Effect {
     AdoptEpoch(Epoch),
     /// Judge client writes by this from now on; see [`crate::skew`].
     ClockJudged {
-        /// How far the peers' median clock is ahead of ours, in milliseconds.
-        peers_ahead_ms: i64,
+        /// What the peers' median wall clock showed when this server's monotonic clock showed 0, in
+        /// milliseconds since 1970; may be negative.
+        peers_origin_ms: i64,
     },
     /// Every peer was heard since the import, or there is none: take client writes.
     ImportSettled,

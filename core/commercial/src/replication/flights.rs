@@ -6,7 +6,7 @@ use clavitor_core::id::{OpId, Seq};
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-use super::Window;
+use super::{FRAME_BYTES_PER_S, FRAME_TIMEOUT_MS, Window};
 use crate::frame::FRAME_BYTES_MAX;
 
 /// One frame under way.
@@ -57,10 +57,13 @@ impl Flights {
         self.under_way.insert(op, flight);
     }
 
-    pub(super) fn built(&mut self, op: OpId, to: Seq, bytes: u64) -> Option<Flight> {
+    pub(super) fn built(&mut self, now: Instant, op: OpId, to: Seq, bytes: u64) -> Option<Flight> {
+        let others: u64 = self.under_way.values().map(|flight| flight.bytes).sum();
+        let slow_ms = others.saturating_add(bytes) / FRAME_BYTES_PER_S * 1_000;
         let flight = self.under_way.get_mut(&op).filter(|flight| flight.to.is_none())?;
         flight.to = Some(to.max(flight.after));
         flight.bytes = bytes;
+        flight.deadline = flight.deadline.max(now.plus_ms(FRAME_TIMEOUT_MS + slow_ms));
         Some(*flight)
     }
 
@@ -85,10 +88,10 @@ impl Flights {
         self.under_way.values().map(|flight| flight.deadline).min()
     }
 
-    pub(super) fn expired(&mut self, now: Instant) -> Option<Flight> {
+    pub(super) fn expired(&mut self, now: Instant) -> Option<(OpId, Flight)> {
         let op = self.under_way.iter().find(|(_, flight)| flight.deadline <= now);
         let op = op.map(|(op, _)| *op)?;
-        self.under_way.remove(&op)
+        self.under_way.remove(&op).map(|flight| (op, flight))
     }
 
     /// The cursor after this frame was answered: it passes answered ranges only, in order, and

@@ -76,6 +76,8 @@ pub struct Acked {
     pub verdicts: Vec<RecordVerdict>,
     /// How much of every other source it has received.
     pub positions: Vec<Position>,
+    /// Whether the peer owes this server nothing.
+    pub is_complete: bool,
     /// This server's wall clock when the ack came in.
     pub at: UnixTime,
 }

@@ -1,7 +1,7 @@
 //! What the machine's orders mean.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clavitor_commercial::frame::Verdict;
 use clavitor_commercial::pop::{Effect, Input};
@@ -13,11 +13,14 @@ use clavitor_core::pop;
 use clavitor_core::record::Key;
 use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Stop, StoreError, Transaction};
+use clavitor_node::store::{Stop, StoreError, Transaction, WriteError};
 
 use super::EPOCH;
 use crate::tables::Tables;
 use crate::{Commercial, lock};
+
+/// How long to wait before bookkeeping that found no room is tried again.
+const PERSIST_AGAIN: Duration = Duration::from_secs(1);
 
 impl<R: Runtime> Commercial<R> {
     pub(super) fn carry_out(
@@ -35,8 +38,8 @@ impl<R: Runtime> Commercial<R> {
                 }
             }
             Effect::AdoptEpoch(epoch) => self.adopt_epoch(epoch),
-            Effect::ClockJudged { peers_ahead_ms } => {
-                self.peers_ahead_ms.store(peers_ahead_ms, Ordering::Release);
+            Effect::ClockJudged { peers_origin_ms } => {
+                *lock(&self.peers_origin_ms) = Some(peers_origin_ms);
             }
             Effect::ImportSettled => {
                 let edition = self.clone();
@@ -75,14 +78,15 @@ impl<R: Runtime> Commercial<R> {
     }
 
     /// Bookkeeping that nobody waits for: a crash that loses it costs a frame sent twice.
-    fn advance_cursor(&self, peer: u8, cursor: Seq, setbacks: Vec<Key>) {
+    fn advance_cursor(self: &Arc<Self>, peer: u8, cursor: Seq, setbacks: Vec<Key>) {
         let (tables, urls, url) =
             (self.tables, self.cluster.peer_urls.clone(), self.peer_url(peer));
         let (_, views) = self.views();
         let others = (0u8..).zip(&views).filter(|(index, _)| *index != peer);
         let lowest = others.map(|(_, view)| view.acked).chain([cursor]).min().unwrap_or(cursor);
         self.store.set_confirmed(lowest);
-        self.store.write_lazily(move |txn| {
+        let must_last = !setbacks.is_empty();
+        let book = move |txn: &mut Transaction<'_>| {
             let mut row = tables.peer(&txn.reader(), &url)?;
             row.cursor = cursor;
             tables.set_peer(txn, &url, &row)?;
@@ -90,7 +94,12 @@ impl<R: Runtime> Commercial<R> {
                 tables.add_setback(txn, &url, key, Verdict::Deferred)?;
             }
             confirm_lowest(&tables, txn, &urls)
-        });
+        };
+        if must_last {
+            self.in_background(book);
+        } else {
+            self.store.write_lazily(book);
+        }
     }
 
     fn adopt_peer(self: &Arc<Self>, peer: u8, pop: PopId, store: StoreId, cursor: Seq) {
@@ -129,21 +138,22 @@ impl<R: Runtime> Commercial<R> {
     fn replace_identity(self: &Arc<Self>, received: Seq) {
         let (tables, urls, edition) = (self.tables, self.cluster.peer_urls.clone(), self.clone());
         let fresh = StoreId(entropy::bytes());
+        let message = "the data directory is an old copy; its peers refill what it lost";
+        self.alert_operator(Alert::new(AlertType::RolledBack, message));
         self.runtime.spawn(async move {
-            let replaced = edition.store.write::<Seq, (), _>(0, move |txn| {
+            let replace = move |txn: &mut Transaction<'_>| {
                 txn.replace_identity(fresh, received)?;
                 for url in &urls {
                     let mut row = tables.peer(&txn.reader(), url)?;
                     row.cursor = Seq(0);
                     tables.set_peer(txn, url, &row)?;
                 }
-                tables.unconfirm(txn, Seq(0))?;
-                Ok(txn.last())
-            });
-            let Ok(last) = replaced.await else { return };
-            let message = "the data directory is an old copy; its peers refill what it lost";
-            edition.alert_operator(Alert::new(AlertType::RolledBack, message));
-            edition.mailbox.push(Input::StoreReplaced { last });
+                tables.unconfirm(txn, Seq(0))
+            };
+            if edition.persist(replace).await {
+                let last = edition.store.last();
+                edition.mailbox.push(Input::StoreReplaced { last });
+            }
         });
     }
 
@@ -158,24 +168,41 @@ impl<R: Runtime> Commercial<R> {
                 Ok(())
             });
             if adopted.await.is_ok() {
-                let mut epoch = lock(&edition.epoch);
-                *epoch = (*epoch).max(Some(newer));
-                drop(epoch);
-                edition.mailbox.push(Input::EpochChanged(newer));
+                edition.note_epoch(newer);
             }
         });
     }
 
-    fn in_background<F>(self: &Arc<Self>, mut operation: F)
+    /// Writes what must not be forgotten, again and again until there is room; only the end of the
+    /// server ends it.
+    fn in_background<F>(self: &Arc<Self>, operation: F)
     where
         F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        let store = self.store.clone();
+        let edition = self.clone();
         self.runtime.spawn(async move {
-            // A failure leaves what a crash would: the next hello sorts it out.
-            let write = store.write::<(), (), _>(0, move |txn| operation(txn).map_err(Stop::from));
-            let _ = write.await;
+            edition.persist(operation).await;
         });
+    }
+
+    async fn persist<F>(&self, operation: F) -> bool
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        let operation = Arc::new(Mutex::new(operation));
+        loop {
+            let again = operation.clone();
+            let write = self.store.write::<(), (), _>(0, move |txn| {
+                let mut operation = lock(&again);
+                (*operation)(txn).map_err(Stop::from)
+            });
+            match write.await {
+                Ok(()) => return true,
+                Err(WriteError::Full | WriteError::Busy) => {}
+                Err(_) => return false,
+            }
+            self.runtime.sleep(PERSIST_AGAIN).await;
+        }
     }
 }
 

@@ -14,6 +14,7 @@ fn ack() -> Ack {
             store: StoreId([1; 16]),
             received: Seq(5),
         }],
+        is_complete: false,
         wall: UnixTime(1),
     }
 }

@@ -99,7 +99,7 @@ fn run_with_lost_data(pops: usize, seed: u64, steps: u64, is_emptied: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn two_pops_over_a_bad_network_with_crashes_agree_after_healing_and_rest(seed in any::<u64>(), steps in 1u64..60) {

@@ -253,6 +253,7 @@ impl Server {
             received: Seq(received),
             verdicts,
             positions: others.map(position).collect(),
+            is_complete: false,
             wall: UnixTime(0),
         }
     }
@@ -271,6 +272,7 @@ impl Server {
             received: ack.received,
             verdicts: heads.zip(ack.verdicts).map(verdict).collect(),
             positions: ack.positions,
+            is_complete: false,
             at: UnixTime(0),
         }
     }

@@ -129,7 +129,7 @@ impl World {
         self.input(at, Input::EpochChanged(epoch));
     }
 
-    fn committed(&mut self, at: usize, own: bool, from: Vec<PopId>) {
+    fn committed(&mut self, at: usize, own: bool, from: Vec<(PopId, StoreId)>) {
         let last = Seq(self.servers[at].last);
         self.input(at, Input::Committed { last, own, from, waiters: Vec::new() });
     }
@@ -235,7 +235,6 @@ impl World {
             store: frame.source.store,
             received: if frame.destination_store.is_some() { frame.received } else { Seq(0) },
             is_hello,
-            clock_ahead_ms: 0,
         };
         if let Some(refusal) = self.servers[to].refusal(peer, frame) {
             if refusal == Refusal::Busy {
@@ -256,7 +255,7 @@ impl World {
         let before = self.servers[to].last;
         let (verdicts, is_own) = self.servers[to].apply(frame, self.faults.is_late);
         if self.servers[to].last > before {
-            self.committed(to, is_own, alloc::vec![frame.source.pop]);
+            self.committed(to, is_own, alloc::vec![(frame.source.pop, frame.source.store)]);
         }
         let server = &self.servers[to];
         let ack: Ack = server.ack(frame, verdicts);
@@ -305,8 +304,8 @@ impl World {
                 Some(Event::Frame { from, to, op, frame }) => self.arrive(from, to, op, &frame),
                 Some(Event::Answer { to, peer, op, answer, epoch }) => {
                     if self.servers[to.0].process == to.1 {
-                        let clock_ahead_ms = None;
-                        let report = PeerReport { peer, op, answer, clock_ahead_ms, epoch };
+                        let clock = None;
+                        let report = PeerReport { peer, op, answer, clock, epoch };
                         self.input(to.0, Input::FrameAnswered(report));
                     }
                 }

@@ -195,6 +195,7 @@ fn an_ack_from_another_data_directory_clears_nothing() {
         received: Seq(1),
         verdicts: vec![record_verdict(1, Verdict::Applied)],
         positions: vec![],
+        is_complete: false,
         at: UnixTime(0),
     });
     rig.input(Input::FrameAnswered { op: sent.order.op, answer: ack });

@@ -163,6 +163,7 @@ impl Pair {
             received: Seq(received.prefix),
             verdicts: (0..count).map(|at| record_verdict(at, Verdict::Applied)).collect(),
             positions: vec![],
+            is_complete: false,
             at: UnixTime(0),
         })
     }

@@ -189,6 +189,7 @@ impl Rig {
             received: Seq(self.received.prefix),
             verdicts,
             positions: vec![],
+            is_complete: false,
             at: UnixTime(self.now_ms),
         })
     }

@@ -77,6 +77,7 @@ fn ack(store: u8, received: u64, verdicts: &[Verdict]) -> Answer {
         received: Seq(received),
         verdicts: verdicts.map(|(at, verdict)| record_verdict(at, *verdict)).collect(),
         positions: vec![],
+        is_complete: false,
         at: UnixTime(5),
     })
 }

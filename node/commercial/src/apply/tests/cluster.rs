@@ -70,8 +70,7 @@ impl Cluster {
     }
 
     pub(crate) fn stopped(pops: usize) -> Self {
-        let pop =
-            |_| Pop { dir: Dir::new(), clock: monday, alerts: Arc::default(), running: None };
+        let pop = |_| Pop { dir: Dir::new(), clock: monday, alerts: Arc::default(), running: None };
         Self {
             pops: (0..pops).map(pop).collect(),
             executor: Executor::default(),

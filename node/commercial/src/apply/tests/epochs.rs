@@ -37,7 +37,10 @@ fn an_older_epoch_is_refused_and_changes_nothing() {
     let before = image(&b.store);
     for older in [epoch(1, "c"), epoch(2, "a"), epoch(0, "z")] {
         assert_eq!(b.refusal(&numbered(1, older)), Some(Refusal::Epoch));
-        assert_eq!(b.refusal(&Frame { epoch: older, ..frame("a", 0, 0, &[]) }), Some(Refusal::Epoch));
+        assert_eq!(
+            b.refusal(&Frame { epoch: older, ..frame("a", 0, 0, &[]) }),
+            Some(Refusal::Epoch)
+        );
     }
     assert!(image(&b.store) == before);
 }

@@ -131,9 +131,11 @@ fn ranges_that_cannot_be_are_refused() {
 fn an_ack_with_any_flipped_bit_clears_nothing() {
     let mut cluster = Cluster::new(2);
     for bit in (0..).map(|step| step * 97).take(24) {
-        cluster.decide(move |letter| {
-            if letter.has_records() { Fate::FlipAnswer(bit) } else { Fate::Deliver }
-        });
+        cluster.decide(
+            move |letter| {
+                if letter.has_records() { Fate::FlipAnswer(bit) } else { Fate::Deliver }
+            },
+        );
         let before = cluster.view(A, B).acked;
         cluster.write(A, "k", &bit.to_string()).unwrap();
         cluster.settle();

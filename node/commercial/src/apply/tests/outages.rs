@@ -198,7 +198,7 @@ fn lost_and_repeated_frames_and_lost_answers_change_nothing_in_the_end() {
     cluster.heal();
     cluster.heal();
     cluster.assert_same();
-    assert_eq!(cluster.records(C).len(), 481);
+    assert_eq!(cluster.store(C).entries(), 481);
     let epoch = cluster.commercial(C).epoch.lock().unwrap().unwrap();
     assert_eq!((epoch.number, epoch.primary), (2, pop_id("b")));
 }

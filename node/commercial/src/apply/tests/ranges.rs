@@ -67,8 +67,7 @@ fn former_data_directories_are_forgotten_and_nothing_else() {
     let tables = b.tables;
     let range = |to| clavitor_commercial::frame::Range { after: Seq(0), to: Seq(to) };
     let forgotten = b.store.write_blocking::<(), (), _>(move |txn| {
-        for (pop, store, to) in
-            [(pops[0], current, 1), (pops[0], former, 2), (pops[1], former, 3)]
+        for (pop, store, to) in [(pops[0], current, 1), (pops[0], former, 2), (pops[1], former, 3)]
         {
             let received = Received::default().with(range(to)).unwrap();
             tables.set_received(txn, pop, store, &received)?;

@@ -9,12 +9,14 @@ use super::fixtures::{Receiver, blob, frame, hlc, image, seen, version};
 #[test]
 fn a_replayed_frame_changes_nothing_and_is_answered_already() {
     let b = Receiver::new();
-    let sent =
-        frame("a", 0, 2, &[version("k", hlc(1, "a"), "1"), version("l", hlc(2, "a"), "1")]);
+    let sent = frame("a", 0, 2, &[version("k", hlc(1, "a"), "1"), version("l", hlc(2, "a"), "1")]);
     assert_eq!(b.taken(&sent).verdicts, [Applied, Applied]);
     let before = image(&b.store);
     let again = b.taken(&sent);
-    assert_eq!((again.verdicts.as_slice(), again.received), ([Already, Already].as_slice(), Seq(2)));
+    assert_eq!(
+        (again.verdicts.as_slice(), again.received),
+        ([Already, Already].as_slice(), Seq(2))
+    );
     assert_eq!((again.changed, again.ties), (0, 0));
     assert!(image(&b.store) == before);
 }

@@ -1,0 +1,101 @@
+use clavitor_core::alert::AlertType;
+use clavitor_core::id::{Epoch, PopId};
+
+use super::super::*;
+use crate::apply::tests::cluster::{A, B, Cluster};
+use crate::apply::tests::fixtures::{DAY_MS, frame, hlc, member, version};
+
+/// A hello of `b` to `a` that was recorded a day ago.
+fn recorded(cluster: &Cluster) -> clavitor_commercial::frame::Frame {
+    let mut old = frame("b", 0, 0, &[]);
+    old.source.store = cluster.store(B).store_id();
+    old.destination = "http://a".into();
+    old.destination_store = Some(cluster.store(A).store_id());
+    old.epoch = *lock(&cluster.commercial(A).epoch);
+    old.sent = old.sent.offset_ms(-i64::try_from(DAY_MS).unwrap());
+    old
+}
+
+#[test]
+fn a_replayed_frame_says_nothing_about_todays_clocks() {
+    let mut cluster = Cluster::new(2);
+    let old = recorded(&cluster);
+    cluster.apply(A, old.clone()).unwrap();
+    cluster.apply(A, old).unwrap();
+    assert_eq!(cluster.alerts(A), []);
+    assert!(cluster.write(A, "k", "1").is_ok(), "clients are served");
+    cluster.settle();
+    cluster.assert_same();
+}
+
+#[test]
+fn a_replayed_hello_costs_a_question_at_most() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(A, "k", "1").unwrap();
+    cluster.settle();
+    let old = recorded(&cluster);
+    cluster.sent.clear();
+    cluster.apply(A, old).unwrap();
+    assert!(cluster.sent.len() <= 2, "{:?}", cluster.sent);
+    assert_eq!((cluster.view(A, B).acked, cluster.dirty(A, B)), (Seq(1), 0));
+}
+
+#[test]
+fn clocks_that_differ_by_more_than_five_minutes_stop_client_writes_until_they_agree() {
+    let mut cluster = Cluster::new(2);
+    cluster.commercial(A).peers_ahead_ms.store(300_001, Ordering::Release);
+    assert_eq!(cluster.write(A, "k", "1"), Err("CV-CLOCK"));
+    cluster.commercial(A).peers_ahead_ms.store(300_000, Ordering::Release);
+    assert!(cluster.write(A, "k", "1").is_ok());
+}
+
+#[test]
+fn a_server_that_was_rolled_back_continues_above_the_clocks_of_its_peers() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(A, "k", "1").unwrap();
+    cluster.settle();
+    let copy = cluster.copy(A);
+    cluster.write(A, "k", "2").unwrap();
+    cluster.settle();
+    cluster.put_back(A, &copy);
+    cluster.commercial(A).peers_ahead_ms.store(250_000, Ordering::Release);
+    let before = cluster.store(A).floor_ms();
+    cluster.settle();
+    assert!(cluster.alerts(A).contains(&AlertType::RolledBack));
+    assert!(cluster.store(A).floor_ms() >= before + 250_000, "the floor was raised");
+}
+
+#[test]
+fn the_epoch_outlives_a_restart_and_only_grows() {
+    let mut cluster = Cluster::new(2);
+    let epoch = |cluster: &Cluster, at| cluster.commercial(at).epoch();
+    let first = Some(Epoch { number: 1, primary: cluster.store(A).pop() });
+    assert_eq!((epoch(&cluster, A), epoch(&cluster, B)), (first, first));
+    cluster.promote(B);
+    let second = Some(Epoch { number: 2, primary: cluster.store(B).pop() });
+    for at in [A, B] {
+        assert_eq!(epoch(&cluster, at), second);
+        cluster.restart(at);
+        assert_eq!(epoch(&cluster, at), second);
+    }
+    assert_eq!(cluster.write(A, "k", "1"), Err("CV-NOT-PRIMARY"));
+    assert!(cluster.write(B, "k", "1").is_ok());
+}
+
+#[test]
+fn the_epoch_is_checked_in_the_transaction_of_the_write() {
+    let mut cluster = Cluster::new(2);
+    let mut newer = frame("b", 0, 1, &[version("k", hlc(1, "b"), "1")]);
+    newer.source.store = cluster.store(B).store_id();
+    newer.destination = "http://a".into();
+    let primary: PopId = member("b").pop;
+    newer.epoch = Some(Epoch { number: 9, primary });
+    let commercial = cluster.commercial(A).clone();
+    // Durable, but nobody has been told yet.
+    let applied = cluster.store(A).write_blocking::<(), (), _>(move |txn| {
+        txn.set_fact(EPOCH, &newer.epoch).map_err(Stop::from)
+    });
+    applied.unwrap();
+    assert!(commercial.is_primary(), "memory is behind");
+    assert_eq!(cluster.write(A, "k", "1"), Err("CV-NOT-PRIMARY"));
+}

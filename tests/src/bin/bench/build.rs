@@ -1,0 +1,59 @@
+//! Builds what is measured, with the profile that is shipped.
+
+use std::io::{Error, Result};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The variables by which the harness finds the binaries.
+const BINARIES: [(&str, &[&str], &str); 2] = [
+    ("CLAVITOR_COMMUNITY_BIN", &[], "target/community"),
+    ("CLAVITOR_COMMERCIAL_BIN", &["--features", "commercial"], "target/commercial"),
+];
+
+/// Returns at once if the binaries are named already; otherwise builds them and starts this
+/// program over with their names in its environment.
+pub(crate) fn settle_binaries() -> Result<()> {
+    let missing: Vec<_> =
+        BINARIES.iter().filter(|(name, ..)| std::env::var_os(name).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1));
+    for (name, features, target) in missing {
+        run(cargo(&["build", "--release", "-p", "clavitor", "--target-dir", target])
+            .args(*features))?;
+        again.env(name, workspace().join(target).join("release/clavitor"));
+    }
+    Err(again.exec())
+}
+
+/// The bare hyper server that reads are compared with.
+pub(crate) fn bare_hyper() -> Result<PathBuf> {
+    let target = "target/community";
+    let words = ["build", "--release", "-p", "clavitor", "--example", "bare_hyper"];
+    run(cargo(&words).args(["--target-dir", target]))?;
+    Ok(workspace().join(target).join("release/examples/bare_hyper"))
+}
+
+/// The bare loop over the storage engine that writes are compared with; it prints its writes per
+/// second.
+pub(crate) fn bare_loop() -> Command {
+    cargo(&["bench", "--quiet", "-p", "clavitor-node", "--bench", "store", "--", "bare"])
+}
+
+fn cargo(words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace()).args(words).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status()?;
+    status.success().then_some(()).ok_or_else(|| Error::other(format!("{command:?}: {status}")))
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
+}
