@@ -43,7 +43,7 @@ fn run<P: Plumbing>(
         }
         Command::Client(command) => client::run_on_process(command, environment),
         Command::Import { file, data } => offline::import(&file, &data),
-        Command::Check { data, restamp } => offline::check(&data, restamp),
+        Command::Check { data, restamp } => offline::check_in_child(&data, restamp),
         Command::Help(text) => {
             print!("{text}");
             Exit::Done

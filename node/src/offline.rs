@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, IsTerminal};
 use std::path::Path;
+use std::process::Command;
 
 use crate::cli::Exit;
 use crate::settings::DataSettings;
@@ -43,6 +44,34 @@ pub fn import(file: &Path, data: &DataSettings) -> Exit {
     }
 }
 
+/// Set in the process that looks at the pages; see [`check_in_child`].
+const CHILD: &str = "VAULT_CHECK_CHILD";
+
+/// Checks in a process of its own: a page whose links lead astray can kill who follows them, and
+/// that must be a finding too, not a crash.
+pub fn check_in_child(data: &DataSettings, restamp: bool) -> Exit {
+    if std::env::var_os(CHILD).is_some() {
+        return check(data, restamp);
+    }
+    let program = std::env::current_exe();
+    let child = program.and_then(|program| {
+        Command::new(program).args(std::env::args_os().skip(1)).env(CHILD, "1").status()
+    });
+    match child.map(|status| status.code()) {
+        Ok(Some(0)) => Exit::Done,
+        Ok(Some(2)) => Exit::Unreached,
+        Ok(Some(_)) => Exit::Refused,
+        Ok(None) => launch::complain(&format!(
+            "damage: a page of the store leads nowhere, and reading it ends the process. {WAY_BACK}"
+        )),
+        Err(error) => launch::complain(&format!("the check cannot be run: {error}")),
+    }
+}
+
+/// What to do about damage.
+const WAY_BACK: &str = "Keep a copy of the directory; then start with an empty one and `clavitor \
+                        import` the latest export, or let the peers refill it";
+
 /// Verifies a stopped data directory, and repairs timestamps from the future if asked to.
 pub fn check(data: &DataSettings, restamp: bool) -> Exit {
     let result = opening(data).and_then(|opening| {
@@ -65,11 +94,8 @@ fn report(verified: &Verified) -> Exit {
         return Exit::Done;
     }
     verified.findings.iter().for_each(|finding| log::line(&format!("damage: {}", finding.what)));
-    log::line(&format!(
-        "{} findings, {records} records can be read. Keep a copy of the directory; then start with \
-         an empty one and `clavitor import` the latest export, or let the peers refill it",
-        verified.finding_count
-    ));
+    let findings = verified.finding_count;
+    log::line(&format!("{findings} findings, {records} records can be read. {WAY_BACK}"));
     Exit::Refused
 }
 

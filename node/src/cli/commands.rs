@@ -205,7 +205,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Revokes an access token for good",
         details: "Prints the peers that have not confirmed the revocation yet, one on a line; \
                   the token still works there until they do.",
-        examples: &["clavitor token revoke 01890a5d-ac96-774b-bcce-b302099a8057"],
+        examples: &["clavitor token revoke 9c41e07ab25d86f3104e7a95"],
         ..SPEC
     },
     Spec {
@@ -278,7 +278,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["entry", "restore"],
         operands: &["VAULT", "CONFLICT-ID"],
         summary: "Makes a version that lost the newest one",
-        examples: &["clavitor entry restore team 0d3f"],
+        examples: &["clavitor entry restore team 19f2b7c04d1-0-zurich-01.6c6574746572"],
         ..SPEC
     },
     Spec {
@@ -327,8 +327,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
         options: &[Opt {
             name: "restamp",
             placeholder: "",
-            help: "Gives the data directory a new identity and moves its clock on, as after \
-                   copying or restoring it.",
+            help: "Sets timestamps that lie in the future to now, in their order: the way back \
+                   after a clock ran far ahead.",
         }],
         summary: "Verifies the data directory of a stopped server",
         examples: &["clavitor check --data-dir /var/lib/clavitor"],

@@ -1,6 +1,7 @@
 //! The journal's bounds, its index by age, and what leaves it.
 
-use clavitor_commercial::frame::Verdict::Applied;
+use std::collections::BTreeMap;
+
 use clavitor_core::alert::AlertType;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::record::{Item, Key, Record};
@@ -18,6 +19,10 @@ fn ninety_one_days_later() -> UnixTime {
     UnixTime(MONDAY_MS + 91 * DAY_MS)
 }
 
+fn two_days_later() -> UnixTime {
+    UnixTime(MONDAY_MS + 2 * DAY_MS)
+}
+
 fn lost(store: &clavitor_node::store::Store) -> Vec<Record> {
     let is_item = |record: &Record| matches!(record.head.item, Item::Loser { .. });
     records(store).into_iter().filter(is_item).collect()
@@ -26,20 +31,24 @@ fn lost(store: &clavitor_node::store::Store) -> Vec<Record> {
 /// The index must list what is there, and the counter must be its sum.
 #[track_caller]
 fn assert_consistent(store: &clavitor_node::store::Store) {
-    let lost = lost(store);
-    let mut sizes: Vec<(Vec<u8>, u64)> = lost
+    let lost: BTreeMap<Vec<u8>, u64> = lost(store)
         .iter()
-        .map(|item| (age_key(item.head.hlc, &item.head.key()), item.encode().len() as u64))
+        .map(|item| (encode_key(&item.head.key()), item.encode().len() as u64))
         .collect();
-    sizes.sort();
-    let listed = image(store)["journal"].clone();
-    let listed: Vec<(Vec<u8>, u64)> = listed
+    let rows = image(store)["journal"].clone();
+    let (ages, items): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| row[0] == AGE);
+    let listed: BTreeMap<Vec<u8>, Listed> = items
         .into_iter()
-        .map(|(row, size)| (row, u64::from_be_bytes(size.try_into().unwrap())))
+        .map(|(row, listed)| (row[1..].to_vec(), codec::decode(&listed).unwrap()))
         .collect();
-    assert!(listed == sizes, "{} listed, {} there", listed.len(), sizes.len());
+    let sizes = listed.iter().map(|(key, listed)| (key.clone(), listed.bytes));
+    assert_eq!(sizes.collect::<BTreeMap<_, _>>(), lost, "what is listed is what is there");
+    let mut expected: Vec<_> =
+        listed.iter().map(|(key, listed)| (age_row(listed.at, key), Vec::new())).collect();
+    expected.sort();
+    assert_eq!(ages, expected, "and every item has one age");
     let bytes: u64 = store.read(|reader| reader.fact(BYTES)).unwrap().unwrap_or_default();
-    assert_eq!(bytes, sizes.iter().map(|(_, size)| size).sum::<u64>());
+    assert_eq!(bytes, lost.values().sum::<u64>());
 }
 
 /// Makes `b` journal a version of so many bytes, lost at that time.
@@ -47,20 +56,18 @@ fn lose(b: &Receiver, at: u64, bytes: usize) -> (Hlc, u32) {
     let name = format!("k{at:06}");
     let lost = version(&name, hlc(at, "a"), &"l".repeat(bytes));
     let winner = version(&name, hlc(at + 1, "c"), "w");
-    b.taken(&frame("a", at * 2, at * 2 + 1, std::slice::from_ref(&lost)));
-    let taken = b.taken(&frame("c", at * 2, at * 2 + 1, &[winner]));
-    assert_eq!(taken.verdicts, [Applied]);
-    (lost.head.hlc, taken.trimmed)
+    b.apply(&frame("a", at * 2, at * 2 + 1, std::slice::from_ref(&lost)));
+    (lost.head.hlc, b.apply(&frame("c", at * 2, at * 2 + 1, &[winner])))
 }
 
 #[test]
 fn what_lost_without_having_been_seen_is_journalled_on_either_side() {
     let (b, c) = (Receiver::new(), Receiver::new());
     let (old, new) = (version("k", hlc(1, "a"), "old"), version("k", hlc(2, "c"), "new"));
-    b.taken(&frame("a", 0, 1, std::slice::from_ref(&old)));
-    b.taken(&frame("c", 0, 1, std::slice::from_ref(&new)));
-    c.taken(&frame("c", 0, 1, &[new]));
-    c.taken(&frame("a", 0, 1, &[old]));
+    b.apply(&frame("a", 0, 1, std::slice::from_ref(&old)));
+    b.apply(&frame("c", 0, 1, std::slice::from_ref(&new)));
+    c.apply(&frame("c", 0, 1, &[new]));
+    c.apply(&frame("a", 0, 1, &[old]));
     assert_eq!(records(&b.store), records(&c.store), "the items are the same to the letter");
     assert_eq!(lost(&b.store), [loser("k", hlc(1, "a"), "old")]);
     assert_consistent(&b.store);
@@ -72,7 +79,7 @@ fn an_item_that_arrives_twice_is_nothing_the_second_time() {
     let b = Receiver::new();
     let (at, _) = lose(&b, 1, 10);
     let before = (b.store.last(), lost(&b.store));
-    b.taken(&frame("c", 90, 91, &[loser("k000001", at, &"l".repeat(10))]));
+    assert_eq!(b.refusal(&frame("c", 90, 91, &[loser("k000001", at, &"l".repeat(10))])), None);
     assert_eq!((b.store.last(), lost(&b.store)), before);
     assert_consistent(&b.store);
 }
@@ -83,8 +90,7 @@ fn an_item_that_is_replaced_by_another_with_its_timestamp_is_counted_anew() {
     rivals.sort_by_key(|record| std::cmp::Reverse(record.content_digest()));
     let b = Receiver::new();
     for (at, item) in (0..).zip(&rivals) {
-        let taken = b.taken(&frame("a", at, at + 1, std::slice::from_ref(item)));
-        assert_eq!(taken.verdicts, [Applied]);
+        b.apply(&frame("a", at, at + 1, std::slice::from_ref(item)));
         assert_consistent(&b.store);
     }
     assert_eq!(lost(&b.store), rivals[1..]);
@@ -114,6 +120,7 @@ fn beyond_a_tenth_of_the_quota_the_oldest_goes_first() {
 fn after_ninety_days_an_item_goes_whatever_room_there_is() {
     let b = Receiver::new();
     lose(&b, 1, 10);
+    let b = b.reopened(64 * MIB, two_days_later);
     lose(&b, 2 * DAY_MS, 10);
     let b = b.reopened(64 * MIB, ninety_one_days_later);
     let (_, trimmed) = lose(&b, 90 * DAY_MS, 10);
@@ -128,14 +135,17 @@ fn what_is_given_up_is_told() {
     assert_eq!(alert.alert_type, AlertType::JournalTrimmed);
     assert_eq!(alert.details["items"], "3");
     let mut cluster = Cluster::new(2);
-    cluster.pops[B].clock = ninety_one_days_later;
-    cluster.restart(B);
-    let mut sent = frame("a", 0, 1, &[loser("k", hlc(1, "a"), "old")]);
-    sent.source.store = cluster.store(A).store_id();
-    sent.epoch = *crate::lock(&cluster.commercial(A).epoch);
-    cluster.apply(B, sent).unwrap();
-    assert!(cluster.alerts(B).contains(&AlertType::JournalTrimmed));
-    assert_eq!(lost(cluster.store(B)), []);
+    let items = [loser("k", hlc(1, "a"), "old"), loser("l", hlc(1, "a"), "old")];
+    for (at, item) in (0..).zip(&items) {
+        let mut sent = frame("a", at, at + 1, std::slice::from_ref(item));
+        sent.source.store = cluster.store(A).store_id();
+        sent.epoch = *crate::lock(&cluster.commercial(A).epoch);
+        cluster.apply(B, sent).unwrap();
+        cluster.pops[B].clock = ninety_one_days_later;
+        cluster.restart(B);
+    }
+    assert_eq!(cluster.alerts(B), [AlertType::JournalTrimmed]);
+    assert_eq!(lost(cluster.store(B)), items[1..]);
 }
 
 #[test]
@@ -143,7 +153,7 @@ fn a_write_that_has_seen_the_loser_settles_it() {
     let b = Receiver::new();
     let (at, _) = lose(&b, 1, 10);
     let successor = seen(version("k000001", hlc(9, "c"), "done"), &[at, hlc(2, "c")]);
-    b.taken(&frame("c", 90, 91, &[successor]));
+    b.apply(&frame("c", 90, 91, &[successor]));
     assert_eq!(lost(&b.store), []);
     assert_consistent(&b.store);
     assert_eq!(image(&b.store)["journal"], []);
@@ -154,9 +164,9 @@ fn a_settled_item_does_not_come_back() {
     let b = Receiver::new();
     let (at, _) = lose(&b, 1, 10);
     let successor = seen(version("k000001", hlc(9, "c"), "done"), &[at, hlc(2, "c")]);
-    b.taken(&frame("c", 90, 91, &[successor]));
-    b.taken(&frame("a", 90, 91, &[loser("k000001", at, &"l".repeat(10))]));
-    b.taken(&frame("a", 91, 92, &[version("k000001", at, &"l".repeat(10))]));
+    b.apply(&frame("c", 90, 91, &[successor]));
+    assert_eq!(b.refusal(&frame("a", 90, 91, &[loser("k000001", at, &"l".repeat(10))])), None);
+    assert_eq!(b.refusal(&frame("a", 91, 92, &[version("k000001", at, &"l".repeat(10))])), None);
     assert_eq!(lost(&b.store), []);
 }
 
@@ -165,7 +175,7 @@ fn a_restored_version_is_the_newest_and_leaves_the_journal_alone_with_the_others
     let b = Receiver::new();
     let versions = [("a", 1, "one"), ("c", 2, "two"), ("d", 3, "three")];
     for (pop, ms, blob) in versions {
-        b.taken(&frame(pop, 0, 1, &[version("k", hlc(ms, pop), blob)]));
+        b.apply(&frame(pop, 0, 1, &[version("k", hlc(ms, pop), blob)]));
     }
     assert_eq!(lost(&b.store).len(), 2);
     let tables = b.tables;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clavitor_commercial::frame::{Frame, Member, Range, Refusal};
+use clavitor_commercial::frame::{Frame, Member, Range, Refusal, Verdict};
 use clavitor_core::codec::Block;
 use clavitor_core::credential::{AccessToken, Scope, TokenId};
 use clavitor_core::hlc::Hlc;
@@ -97,7 +97,7 @@ impl Receiver {
         Self { dir, store, tables }
     }
 
-    pub(crate) fn take(&self, frame: &Frame) -> Result<Applied, Refusal> {
+    fn take(&self, frame: &Frame) -> Result<Applied, Refusal> {
         let (tables, frame) = (self.tables, frame.clone());
         let records: Vec<Option<Record>> =
             frame.records.iter().map(|bytes| Record::decode(&bytes.0).ok()).collect();
@@ -109,8 +109,16 @@ impl Receiver {
         })
     }
 
-    pub(crate) fn taken(&self, frame: &Frame) -> Applied {
+    pub(in crate::apply) fn taken(&self, frame: &Frame) -> Applied {
         self.take(frame).unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    }
+
+    /// Takes a frame whose every record applies; answers how many journal items it cost.
+    #[track_caller]
+    pub(crate) fn apply(&self, frame: &Frame) -> u32 {
+        let taken = self.taken(frame);
+        assert!(taken.verdicts.iter().all(|verdict| *verdict == Verdict::Applied));
+        taken.trimmed
     }
 
     pub(crate) fn refusal(&self, frame: &Frame) -> Option<Refusal> {

@@ -85,6 +85,9 @@ fn everything_was_heard_whatever_order_it_came_in() {
         cluster.deliver(letter, Fate::Deliver);
         cluster.settle();
     }
+    // Its last frame was overtaken, so the peer must be asked; the machine does so in a moment.
+    cluster.tell(A, clavitor_commercial::pop::Input::Resumed);
+    cluster.settle();
     assert!(cluster.write(A, "k", "now").is_ok());
 }
 

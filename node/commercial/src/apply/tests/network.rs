@@ -50,8 +50,6 @@ pub(crate) enum Fate {
 
 /// An answer that waits.
 pub(crate) struct HeldAnswer {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
     pub(crate) reply: Reply,
     pub(crate) answer: Result<Posted, Unreachable>,
 }
@@ -95,7 +93,7 @@ pub(crate) async fn carry(
     fate: Fate,
     held: HeldAnswers,
 ) {
-    let Letter { from, to, mut body, reply, .. } = letter;
+    let Letter { mut body, reply, .. } = letter;
     if let Fate::Flip(at) = fate {
         flip(&mut body, at);
     }
@@ -110,7 +108,7 @@ pub(crate) async fn carry(
     }
     match fate {
         Fate::LoseAnswer => drop(reply.send(Err(Unreachable))),
-        Fate::HoldAnswer => lock(&held).push(HeldAnswer { from, to, reply, answer: Ok(posted) }),
+        Fate::HoldAnswer => lock(&held).push(HeldAnswer { reply, answer: Ok(posted) }),
         _ => drop(reply.send(Ok(posted))),
     }
 }

@@ -1,3 +1,4 @@
+use clavitor_commercial::replication;
 use clavitor_core::id::StoreId;
 use clavitor_node::store::Stop;
 
@@ -64,10 +65,14 @@ fn bookkeeping_of_a_former_data_directory_comes_too_late() {
     cluster.settle();
     // The confirmation and the news that the peer was emptied, in one breath: bookkeeping that
     // nobody waits for is written last.
-    let commercial = cluster.commercial(A).clone();
-    commercial.advance_cursor(0, Seq(10), Vec::new());
-    let order = commercial.adopt_peer(0, cluster.store(B).pop(), StoreId([9; 16]), Seq(0));
-    let () = order;
+    let (op, setbacks) = (*lock(&cluster.commercial(A).flights).keys().max().unwrap(), Vec::new());
+    let (pop, store) = (cluster.store(B).pop(), StoreId([9; 16]));
+    let advance = replication::Effect::AdvanceCursor { op, cursor: Seq(10), setbacks };
+    let adopt = replication::Effect::AdoptPeer { pop, store, cursor: Seq(0) };
+    for effect in [advance, adopt] {
+        let effect = Effect::Peer { peer: 0, effect };
+        assert!(cluster.commercial(A).perform(effect, &mut Vec::new()).is_ok());
+    }
     cluster.executor.run();
     cluster.store(A).write_blocking::<(), (), _>(|_| Ok(())).unwrap();
     cluster.store(A).write_blocking::<(), (), _>(|_| Ok(())).unwrap();

@@ -1,4 +1,3 @@
-use bytes::Bytes;
 use clavitor_commercial::frame::{Member, Verdict, seal_ack};
 
 use super::super::*;
@@ -15,18 +14,19 @@ fn ack() -> Ack {
         received: Seq(5),
         verdicts: vec![Verdict::Applied],
         positions: Vec::new(),
+        is_complete: false,
         wall: wall::unix_time(),
     }
 }
 
 /// What `a` makes of an answer to a frame with one record for `b`.
-fn read(status: u16, body: impl Into<Bytes>) -> Answer {
+fn read(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     read_as(status, body, 1, Some((pop_id("b"), member("b").store)))
 }
 
 fn read_as(
     status: u16,
-    body: impl Into<Bytes>,
+    body: impl Into<Vec<u8>>,
     records: usize,
     identity: Option<(PopId, StoreId)>,
 ) -> Answer {
@@ -34,7 +34,7 @@ fn read_as(
     let url = "http://b";
     let expected =
         Expected { keys: &keys(), digest: DIGEST, url, versions: &versions, identity };
-    let posted = Posted { status, body: body.into() };
+    let posted = Posted { status, body: body.into().into() };
     match expected.read(0, OpId(1), pop_id("a"), Ok(posted)) {
         Input::FrameAnswered(report) => report.answer,
         other => panic!("{other:?}"),
