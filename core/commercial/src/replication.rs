@@ -64,6 +64,7 @@ pub struct Replication {
     clean_to: Seq,
     cursor: Seq,
     sent_to: Seq,
+    is_verified: bool,
     is_synced: bool,
     is_announcing: bool,
     announced_at: Option<Instant>,
@@ -103,7 +104,8 @@ impl Replication {
             owed_to: last,
             clean_to: known.clean_to.min(last),
             cursor: known.cursor.min(last),
-            sent_to: last,
+            sent_to: known.unverified.unwrap_or(last).min(last),
+            is_verified: false,
             is_synced: false,
             is_announcing: false,
             announced_at: None,
@@ -269,6 +271,7 @@ impl Replication {
     fn on_store_replaced(&mut self, last: Seq, out: &mut Vec<Effect>) {
         self.last = last;
         self.sent_to = last;
+        self.is_verified = true;
         self.is_rolled_back = false;
         self.start_over_at(Seq(0), out);
         self.link.wake();

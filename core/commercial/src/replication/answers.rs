@@ -93,6 +93,9 @@ impl Replication {
 
     /// A hello's ack sets the cursor back where the peer lost something, and never forward.
     fn on_hello_acked(&mut self, op: OpId, acked: &Acked, out: &mut Vec<Effect>) {
+        if !core::mem::replace(&mut self.is_verified, true) {
+            out.push(Effect::Verified);
+        }
         self.is_synced = true;
         self.is_announcing = false;
         let identity = (acked.pop, acked.store);

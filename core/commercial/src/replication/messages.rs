@@ -39,6 +39,9 @@ pub struct Known {
     pub clean_to: Seq,
     /// How many records it could not take.
     pub setbacks: u32,
+    /// The newest sequence number at the first start since the peer last answered: until it answers
+    /// again, nobody can have more. `None` is the newest one now.
+    pub unverified: Option<Seq>,
 }
 
 /// Whether a commit is owed to the peer.
@@ -198,6 +201,8 @@ pub enum Effect {
         /// Up to where it confirmed.
         cursor: Seq,
     },
+    /// The peer has nothing that this server does not know of: this data directory is no old copy.
+    Verified,
     /// Somebody else speaks under this peer's id: refuse that data directory, unless and until
     /// [`Effect::AdoptPeer`] names it.
     DenyStore {

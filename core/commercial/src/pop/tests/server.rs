@@ -69,11 +69,15 @@ impl Server {
         let known = self.known.iter().zip(&self.kept);
         let known =
             known.map(|(known, kept)| Known { setbacks: kept.len() as u32, ..known.clone() });
+        let known: Vec<Known> = known.collect();
+        for known in &mut self.known {
+            known.unverified = known.unverified.or(Some(Seq(self.last)));
+        }
         self.machine = Some(CommercialPop::new(Boot {
             pop: self.site.pop,
             epoch: self.epoch,
             last: Seq(self.last),
-            peers: known.collect(),
+            peers: known,
             window: Window::STANDARD,
             is_imported: false,
         }));

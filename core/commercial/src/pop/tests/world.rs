@@ -164,6 +164,7 @@ impl World {
                     self.committed(at, true, Vec::new());
                 }
             }
+            Of::Verified => server.known[usize::from(peer)].unverified = None,
             Of::DenyStore { store } => {
                 server.denied.insert((peer, store));
                 self.log.push((at, Effect::Peer { peer, effect }));

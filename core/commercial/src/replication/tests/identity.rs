@@ -129,6 +129,32 @@ fn writing_on_after_a_roll_back_does_not_hide_it() {
 }
 
 #[test]
+fn a_restart_after_a_roll_back_does_not_hide_it() {
+    let known = Known {
+        identity: Some((pop("b"), PEER_STORE)),
+        cursor: Seq(5),
+        clean_to: Seq(5),
+        unverified: Some(Seq(5)),
+        ..Known::default()
+    };
+    let mut rig = Rig::booting(known, 25);
+    rig.received.prefix = 9;
+    rig.input(Input::Started);
+    rig.settle();
+    assert_eq!(rig.effects, [Effect::RolledBack { received: Seq(9) }]);
+}
+
+#[test]
+fn a_peer_that_has_nothing_unknown_verifies_the_copy_once() {
+    let mut rig = with_history();
+    rig.effects.clear();
+    rig.write(1);
+    rig.input(Input::Resumed);
+    rig.settle();
+    assert!(!rig.effects.contains(&Effect::Verified), "a process is verified once");
+}
+
+#[test]
 fn a_stranger_under_the_peers_id_is_denied_when_the_peer_answers_for_itself() {
     let mut rig = with_history();
     rig.hears(OTHER, false);
