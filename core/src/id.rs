@@ -1,14 +1,12 @@
 //! Identities: POPs, data directories, sequence numbers, operations and epochs.
 
-use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 /// The id of one POP: 1 to 31 bytes of `a`–`z`, `0`–`9` and `-`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PopId {
     // Zero-padded, so that the derived order is the order of the text.
     bytes: [u8; PopId::LEN_MAX],
@@ -51,17 +49,26 @@ impl FromStr for PopId {
     }
 }
 
-impl TryFrom<String> for PopId {
-    type Error = BadId;
-
-    fn try_from(text: String) -> Result<Self, BadId> {
-        text.parse()
+impl Serialize for PopId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
-impl From<PopId> for String {
-    fn from(id: PopId) -> String {
-        id.as_str().to_string()
+// By hand: every timestamp has one, and through `String` each would cost an allocation.
+impl<'de> Deserialize<'de> for PopId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = PopId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&BadId, f)
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<PopId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
     }
 }
 
@@ -138,6 +145,8 @@ impl Epoch {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     fn pop(text: &str) -> PopId {

@@ -23,6 +23,7 @@ use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 use crate::wall;
 
+use access::KnownTokens;
 pub use access::{Access, LOCAL_TOKEN};
 pub use ledger::Ledger;
 pub use metrics::head as metric_head;
@@ -50,6 +51,7 @@ pub struct Api<P: Plumbing> {
     pub connections: Connections,
     /// What was refused.
     pub ledger: Ledger,
+    known_tokens: KnownTokens,
     started: Instant,
     is_full: AtomicBool,
     // The minute in which damage was last told: every read of a damaged entry finds it anew.
@@ -65,6 +67,7 @@ impl<P: Plumbing> Api<P> {
             plumbing,
             connections,
             ledger,
+            known_tokens: KnownTokens::default(),
             started,
             is_full: AtomicBool::new(false),
             damage_told: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 //! A write is a closure over a [`Transaction`]; all writes that wait at one moment share one LMDB
 //! transaction and one sync. A read copies what it needs out of a short read transaction.
 
+mod checksum;
 mod error;
 mod export;
 mod file;
@@ -120,6 +121,7 @@ struct Inner {
     confirmed: AtomicU64,
     floor_ms: AtomicU64,
     entries: AtomicU64,
+    token_changes: AtomicU64,
     commits: AtomicU64,
     writes: AtomicU64,
     bytes_max: u64,
@@ -164,6 +166,7 @@ impl Store {
                 confirmed: AtomicU64::new(u64::MAX),
                 floor_ms: AtomicU64::new(facts.state.floor.ms),
                 entries: AtomicU64::new(facts.state.entries),
+                token_changes: AtomicU64::new(0),
                 commits: AtomicU64::new(0),
                 writes: AtomicU64::new(0),
                 bytes_max: opening.bytes_max,
@@ -289,6 +292,12 @@ impl Store {
     /// How many entries there are, deleted ones aside.
     pub fn entries(&self) -> u64 {
         self.inner.entries.load(Ordering::Acquire)
+    }
+
+    /// How many changes of access tokens were committed since the start: what was read of tokens
+    /// holds until it moves on.
+    pub fn token_changes(&self) -> u64 {
+        self.inner.token_changes.load(Ordering::Acquire)
     }
 
     /// How many writes were committed since the start, and in how many transactions.

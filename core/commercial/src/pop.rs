@@ -200,7 +200,11 @@ impl CommercialPop {
             return;
         }
         if self.ask_at.is_some_and(|at| at <= now) {
-            for peer in self.unheard.clone() {
+            // Who is away has a schedule of its own, and what is under way tells as much.
+            let is_idle =
+                |peer: &u8| self.peers.get(usize::from(*peer)).is_some_and(Replication::is_idle);
+            let idle: Vec<u8> = self.unheard.iter().copied().filter(is_idle).collect();
+            for peer in idle {
                 self.peer(peer, now, replication::Input::Resumed, out);
             }
             self.ask_at = None;

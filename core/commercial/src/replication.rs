@@ -165,6 +165,11 @@ impl Replication {
         self.may_send() && (self.is_owed() || !self.flights.is_empty())
     }
 
+    /// Whether the peer can be reached, as far as is known, and nothing is under way to it.
+    pub fn is_idle(&self) -> bool {
+        self.may_send() && !self.is_busy()
+    }
+
     /// The peer's id and data directory, once known.
     pub fn identity(&self) -> Option<(PopId, StoreId)> {
         self.identity

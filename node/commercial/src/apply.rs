@@ -192,8 +192,9 @@ fn take(
     records: &[Option<Record>],
 ) -> Result<Applied, Stop<Refusal>> {
     let known: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
-    // Who knows of no epoch yet is no remnant of an older one.
-    if frame.epoch.is_some() && frame.epoch < known {
+    // Who knows of no epoch yet is no remnant of an older one. A hello brings nothing, and its answer
+    // is how an old primary learns of the newer epoch from a peer whose frames it does not take yet.
+    if !frame.is_hello() && frame.epoch.is_some() && frame.epoch < known {
         return Err(Stop::Refused(Refusal::Epoch));
     }
     check_identity(tables, txn, frame)?;
@@ -263,7 +264,11 @@ fn take_record(
     if skew::is_future(record.head.hlc, txn.now()) {
         return Ok(Verdict::Deferred);
     }
-    let merged = merge(txn, record)?;
+    let merged = match merge(txn, record) {
+        // What the disk has damaged here must not keep back the rest of the frame.
+        Err(StoreError::Damaged(_)) => return Ok(Verdict::Rejected),
+        merged => merged?,
+    };
     if merged.is_nothing() {
         return Ok(Verdict::Already);
     }

@@ -49,11 +49,14 @@ pub(crate) fn list(
     item: &Record,
 ) -> Result<u32, StoreError> {
     let key = encode_key(&item.head.key());
-    if tables.journal.get(txn.raw_reader(), &item_row(&key))?.is_none() {
-        let listed = Listed { at: txn.now(), bytes: item.encode().len() as u64 };
-        tables.journal.put(txn.raw(), &age_row(listed.at, &key), &[])?;
+    let known = listed(tables, txn, &key)?;
+    // Of two items with one timestamp the later one may have taken the other's place.
+    let at = known.map_or(txn.now(), |known| known.at);
+    let listed = Listed { at, bytes: item.encode().len() as u64 };
+    if known != Some(listed) {
+        tables.journal.put(txn.raw(), &age_row(at, &key), &[])?;
         tables.journal.put(txn.raw(), &item_row(&key), &codec::encode(&listed))?;
-        add_bytes(txn, i64::try_from(listed.bytes).unwrap_or(i64::MAX))?;
+        count(txn, known.map_or(0, |known| known.bytes), listed.bytes)?;
     }
     trim(tables, txn)
 }
@@ -118,18 +121,26 @@ fn trim(tables: &Tables, txn: &mut Transaction<'_>) -> Result<u32, StoreError> {
 
 fn forget(tables: &Tables, txn: &mut Transaction<'_>, key: &Key) -> Result<(), StoreError> {
     let bytes = encode_key(key);
-    let row = tables.journal.get(txn.raw_reader(), &item_row(&bytes))?;
-    if let Some(listed) = row.and_then(|row| codec::decode::<Listed>(row).ok()) {
+    if let Some(listed) = listed(tables, txn, &bytes)? {
         tables.journal.delete(txn.raw(), &age_row(listed.at, &bytes))?;
         tables.journal.delete(txn.raw(), &item_row(&bytes))?;
-        add_bytes(txn, -i64::try_from(listed.bytes).unwrap_or(i64::MAX))?;
+        count(txn, listed.bytes, 0)?;
     }
     txn.remove(key)
 }
 
-fn add_bytes(txn: &mut Transaction<'_>, bytes: i64) -> Result<(), StoreError> {
+fn listed(
+    tables: &Tables,
+    txn: &Transaction<'_>,
+    key: &[u8],
+) -> Result<Option<Listed>, StoreError> {
+    let row = tables.journal.get(txn.raw_reader(), &item_row(key))?;
+    Ok(row.and_then(|row| codec::decode(row).ok()))
+}
+
+fn count(txn: &mut Transaction<'_>, gone: u64, come: u64) -> Result<(), StoreError> {
     let known: u64 = txn.fact(BYTES)?.unwrap_or_default();
-    txn.set_fact(BYTES, &known.saturating_add_signed(bytes))
+    txn.set_fact(BYTES, &known.saturating_sub(gone).saturating_add(come))
 }
 
 const AGE: u8 = b'a';

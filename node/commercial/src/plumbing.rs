@@ -174,9 +174,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         if self.is_imported.load(Ordering::Acquire) {
             return Ok(Err(Code::Imported.into()));
         }
-        let origin_ms = *lock(&self.peers_origin_ms);
-        let agreed = origin_ms.map(|origin_ms| skew::agreed_time(origin_ms, wall::instant()));
-        if !skew::may_stamp(agreed.unwrap_or(txn.now()), txn.now(), txn.floor()) {
+        let agreed = self.agreed_time().unwrap_or(txn.now());
+        if !skew::may_stamp(agreed, txn.now(), txn.floor()) {
             return Ok(Err(Code::Clock.into()));
         }
         Ok(Ok(()))
@@ -242,6 +241,12 @@ impl<R: Runtime> Plumbing for Commercial<R> {
 }
 
 impl<R: Runtime> Commercial<R> {
+    /// What the peers' clocks show, if any is known.
+    fn agreed_time(&self) -> Option<UnixTime> {
+        let origin_ms = *lock(&self.peers_origin_ms);
+        origin_ms.map(|origin_ms| skew::agreed_time(origin_ms, wall::instant()))
+    }
+
     fn not_primary(&self, epoch: Option<Epoch>) -> Problem {
         let problem = Problem::from(Code::NotPrimary);
         let (_, views) = self.views();
@@ -315,9 +320,15 @@ fn set_fact<T>(store: &Store, name: &'static str, value: T) -> Result<(), StoreE
 where
     T: serde::Serialize + Send + 'static,
 {
-    let set = store
-        .write_blocking::<(), (), _>(move |txn| txn.set_fact(name, &value).map_err(Stop::from));
-    set.map_err(|error| match error {
+    write_blocking(store, move |txn| txn.set_fact(name, &value))
+}
+
+fn write_blocking(
+    store: &Store,
+    mut operation: impl FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    let written = store.write_blocking::<(), (), _>(move |txn| operation(txn).map_err(Stop::from));
+    written.map_err(|error| match error {
         WriteError::Full => StoreError::Full,
         _ => StoreError::Broken("the writer stopped".into()),
     })
@@ -331,12 +342,33 @@ fn boot(
     is_imported: bool,
 ) -> Result<Boot, StoreError> {
     let last = store.last();
+    let (own, urls) = (*tables, cluster.peer_urls.clone());
+    let noted = write_blocking(store, move |txn| note_unverified(&own, txn, &urls, last));
+    // A full store must start all the same: it can still be read, and emptied.
+    noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| {
         let known = |url: &String| known(reader, tables, url, last);
         cluster.peer_urls.iter().map(known).collect::<Result<_, _>>()
     })?;
     let window = Window::STANDARD;
     Ok(Boot { pop: store.pop(), epoch, last, peers, window, is_imported })
+}
+
+/// Until a peer answers, it can have no more of this server's changes than there are now.
+fn note_unverified(
+    tables: &Tables,
+    txn: &mut Transaction<'_>,
+    urls: &[String],
+    last: Seq,
+) -> Result<(), StoreError> {
+    for url in urls {
+        let mut row = tables.peer(&txn.reader(), url)?;
+        if row.unverified.is_none() {
+            row.unverified = Some(last);
+            tables.set_peer(txn, url, &row)?;
+        }
+    }
+    Ok(())
 }
 
 /// What is known of a peer, and up to where it is owed nothing.
@@ -363,7 +395,8 @@ fn known(reader: &Reader<'_>, tables: &Tables, url: &str, last: Seq) -> Result<K
     }
     let setbacks = tables.setbacks(reader, url)?;
     let url = url.to_owned();
-    Ok(Known { url, identity: peer.identity, cursor, clean_to, setbacks })
+    let (identity, unverified) = (peer.identity, peer.unverified);
+    Ok(Known { url, identity, cursor, clean_to, setbacks, unverified })
 }
 
 #[cfg(test)]

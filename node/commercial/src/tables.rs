@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     pub(crate) cursor: Seq,
     /// A data directory that speaks under the peer's id and is not the peer.
     pub(crate) denied: Option<StoreId>,
+    /// The newest sequence number at the first start since the peer last answered.
+    pub(crate) unverified: Option<Seq>,
 }
 
 /// How much of one source's changes was received.

@@ -1,6 +1,9 @@
 //! Who asks: access tokens, checked on every request.
 
-use clavitor_core::credential::{AccessToken, Presented, Scope};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use clavitor_core::credential::{AccessToken, Presented, Scope, TokenId};
 use clavitor_core::name::VaultName;
 use clavitor_core::record::{Item, Key};
 use http::header;
@@ -14,10 +17,44 @@ use crate::wall;
 /// The fact under which a server keeps its own first admin token, which does not replicate.
 pub const LOCAL_TOKEN: &str = "local_token";
 
+/// The most access tokens that are remembered; beyond it all are looked up anew.
+const KNOWN_MAX: usize = 1_024;
+
 /// An access token in force.
 #[derive(Clone, Debug)]
 pub struct Access {
-    token: AccessToken,
+    token: Arc<AccessToken>,
+    // How many changes of tokens there had been when it was looked up.
+    as_of: u64,
+}
+
+/// The access tokens that were presented since one was last made or revoked.
+///
+/// Invariant: every token is what the store holds as long as its count of changes is `as_of`.
+#[derive(Debug, Default)]
+pub(super) struct KnownTokens {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    as_of: u64,
+    tokens: BTreeMap<TokenId, Arc<AccessToken>>,
+}
+
+impl KnownTokens {
+    fn find(&self, as_of: u64, id: &TokenId) -> Option<Arc<AccessToken>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.tokens.get(id).filter(|_| known.as_of == as_of).cloned()
+    }
+
+    fn remember(&self, as_of: u64, token: Arc<AccessToken>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_of != as_of || known.tokens.len() >= KNOWN_MAX {
+            *known = Known { as_of, tokens: BTreeMap::new() };
+        }
+        known.tokens.insert(token.id, token);
+    }
 }
 
 impl Access {
@@ -31,12 +68,12 @@ impl Access {
     /// Whether it is still in force, asked inside a write's transaction: a body may take its time,
     /// and a revocation must not be overtaken.
     pub fn recheck(&self, txn: &Transaction<'_>) -> Result<(), Stop<Problem>> {
-        let local: Option<AccessToken> = txn.fact(LOCAL_TOKEN)?;
-        let stored = match local.filter(|local| local.id == self.token.id) {
-            Some(local) => Some(local),
-            None => txn.head(&Key::Token(self.token.id))?.and_then(|head| token_of(head.item)),
+        let is_active = if txn.token_changes() == self.as_of {
+            self.token.is_active(wall::unix_time())
+        } else {
+            let stored = find(&txn.reader(), self.token.id)?;
+            stored.is_some_and(|token| token.is_active(wall::unix_time()))
         };
-        let is_active = stored.is_some_and(|token| token.is_active(wall::unix_time()));
         if is_active { Ok(()) } else { Err(Stop::Refused(Code::Unauthenticated.into())) }
     }
 }
@@ -63,11 +100,25 @@ impl<P: Plumbing> Api<P> {
     /// The access token of a request, whatever it allows.
     pub fn authenticate(&self, request: &ApiRequest<P>) -> Result<Access, Problem> {
         let presented = presented(request).ok_or(Code::Unauthenticated)?;
-        let stored = self.store.read(|reader| find(reader, &presented));
-        let stored = stored.map_err(|error| self.read_error(&error))?;
-        let token = stored.filter(|token| token.matches(&presented.secret));
-        let token = token.filter(|token| token.is_active(wall::unix_time()));
-        token.map(|token| Access { token }).ok_or_else(|| Code::Unauthenticated.into())
+        // Asked before the look-up: a change meanwhile makes the answer old, never wrong.
+        let as_of = self.store.token_changes();
+        let known = self.known_tokens.find(as_of, &presented.id);
+        let is_known = known.is_some();
+        let stored = match known {
+            Some(token) => Some(token),
+            None => {
+                let stored = self.store.read(|reader| find(reader, presented.id));
+                stored.map_err(|error| self.read_error(&error))?.map(Arc::new)
+            }
+        };
+        let token = stored
+            .filter(|token| token.matches(&presented.secret))
+            .filter(|token| token.is_active(wall::unix_time()))
+            .ok_or(Code::Unauthenticated)?;
+        if !is_known {
+            self.known_tokens.remember(as_of, token.clone());
+        }
+        Ok(Access { token, as_of })
     }
 }
 
@@ -80,10 +131,10 @@ fn presented<T: hyper::rt::Timer>(request: &crate::http::Request<T>) -> Option<P
     credential.trim().parse().ok()
 }
 
-fn find(reader: &Reader<'_>, presented: &Presented) -> Result<Option<AccessToken>, StoreError> {
+fn find(reader: &Reader<'_>, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
     let local: Option<AccessToken> = reader.fact(LOCAL_TOKEN)?;
-    if let Some(local) = local.filter(|local| local.id == presented.id) {
+    if let Some(local) = local.filter(|local| local.id == id) {
         return Ok(Some(local));
     }
-    Ok(reader.head(&Key::Token(presented.id))?.and_then(|row| token_of(row.head.item)))
+    Ok(reader.head(&Key::Token(id))?.and_then(|row| token_of(row.head.item)))
 }

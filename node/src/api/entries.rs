@@ -1,12 +1,13 @@
 //! Entries: put, get, delete, list.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use clavitor_core::credential::Scope;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::name::{EntryName, VaultName};
 use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX, Item, Key, Record, successor};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::access::Access;
@@ -22,23 +23,14 @@ const PAGE_MAX: usize = 1_000;
 
 type Name = Option<String>;
 
-pub(super) async fn answer<P: Plumbing>(
+/// Writes or deletes an entry.
+pub(super) async fn put<P: Plumbing>(
     api: &Arc<Api<P>>,
     request: ApiRequest<P>,
     vault: Name,
     entry: Name,
 ) -> Result<Response, Problem> {
-    let access = api.authenticate(&request)?;
-    let vault = vault_name(vault)?;
-    let entry = entry.and_then(|name| EntryName::try_from(name).ok()).ok_or(Code::BadName)?;
-    let is_read = matches!(request.method, Method::GET | Method::HEAD);
-    let needed = if is_read { Scope::Read } else { Scope::Write };
-    if !access.allows(needed, Some(&vault)) {
-        return Err(Code::Forbidden.into());
-    }
-    if is_read {
-        return get(api, &request, vault, entry);
-    }
+    let (access, vault, entry) = admit(api, &request, vault, entry, Scope::Write)?;
     let ack = Ack::of(api, &request.query(&["ack"])?)?;
     let precondition = Precondition::of(&request)?;
     let deleted = request.method == Method::DELETE;
@@ -49,17 +41,35 @@ pub(super) async fn answer<P: Plumbing>(
     write(api, put, ack).await
 }
 
+fn admit<P: Plumbing>(
+    api: &Api<P>,
+    request: &ApiRequest<P>,
+    vault: Name,
+    entry: Name,
+    needed: Scope,
+) -> Result<(Access, VaultName, EntryName), Problem> {
+    let access = api.authenticate(request)?;
+    let vault = vault_name(vault)?;
+    let entry = entry.and_then(|name| EntryName::try_from(name).ok()).ok_or(Code::BadName)?;
+    if !access.allows(needed, Some(&vault)) {
+        return Err(Code::Forbidden.into());
+    }
+    Ok((access, vault, entry))
+}
+
 pub(super) fn vault_name(name: Name) -> Result<VaultName, Problem> {
     let name = name.and_then(|name| VaultName::try_from(name).ok());
     name.ok_or_else(|| Code::BadName.into())
 }
 
-fn get<P: Plumbing>(
+/// Reads an entry.
+pub(super) fn get<P: Plumbing>(
     api: &Api<P>,
     request: &ApiRequest<P>,
-    vault: VaultName,
-    entry: EntryName,
+    vault: Name,
+    entry: Name,
 ) -> Result<Response, Problem> {
+    let (_, vault, entry) = admit(api, request, vault, entry, Scope::Read)?;
     request.query(&[])?;
     let stored = api.store.read(|reader| reader.record(&Key::Entry(vault, entry)));
     let stored = stored.map_err(|error| api.read_error(&error))?.ok_or(Code::NotFound)?;
@@ -195,8 +205,10 @@ pub(super) fn list<P: Plumbing>(
 }
 
 fn set_etag(response: &mut Response, hlc: Hlc) {
-    const ETAG: HeaderName = header::ETAG;
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{hlc}\"")) {
-        response.headers_mut().insert(ETAG, tag);
+    const TAG_BYTES: usize = 64;
+    let mut tag = String::with_capacity(TAG_BYTES);
+    let _ = write!(tag, "\"{hlc}\"");
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
     }
 }

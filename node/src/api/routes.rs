@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready};
 use http::{HeaderValue, Method, header};
 
 use super::{Api, ApiRequest, Face, entries, export, health, metrics, tokens};
@@ -29,13 +30,21 @@ static ENTRY: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELE
 static TOKENS: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 static TOKEN: &[Method] = &[Method::DELETE];
 
+/// An answer: at once for whatever only reads, so that such a request has no large future to carry
+/// about; later for the rest.
+pub(super) type Answering<'a> =
+    Either<Ready<Result<Response, Problem>>, BoxFuture<'a, Result<Response, Problem>>>;
+
 /// Answers a request, or says why not.
-pub(super) async fn answer<P: Plumbing>(
+pub(super) fn answer<P: Plumbing>(
     api: &Arc<Api<P>>,
     face: Face,
     request: ApiRequest<P>,
-) -> Result<Response, Problem> {
-    let route = find(api, face, &request).ok_or_else(|| api.not_found(Code::NoRoute))?;
+) -> Answering<'_> {
+    let now = |answer| Either::Left(ready(answer));
+    let Some(route) = find(api, face, &request) else {
+        return now(Err(api.not_found(Code::NoRoute)));
+    };
     let methods = match &route {
         Route::Entry(..) => ENTRY,
         Route::Tokens => TOKENS,
@@ -44,9 +53,10 @@ pub(super) async fn answer<P: Plumbing>(
         _ => READ,
     };
     if !methods.contains(&request.method) {
-        return Err(method_not_allowed(api, methods));
+        return now(Err(method_not_allowed(api, methods)));
     }
-    match route {
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    now(match route {
         Route::Live => health::live(&request),
         Route::Ready => health::ready(api, &request),
         Route::RolePrimary => health::role(api, &request, true),
@@ -55,11 +65,16 @@ pub(super) async fn answer<P: Plumbing>(
         Route::Node => health::node(api, &request),
         Route::Export => export::answer(api, &request),
         Route::Entries(vault) => entries::list(api, &request, vault),
-        Route::Entry(vault, entry) => entries::answer(api, request, vault, entry).await,
-        Route::Tokens => tokens::answer_all(api, request).await,
-        Route::Token(id) => tokens::delete(api, request, id).await,
-        Route::Edition(route) => api.plumbing.answer(api, route, request).await,
-    }
+        Route::Entry(vault, entry) if is_read => entries::get(api, &request, vault, entry),
+        Route::Entry(vault, entry) => {
+            return Either::Right(entries::put(api, request, vault, entry).boxed());
+        }
+        Route::Tokens => return Either::Right(tokens::answer_all(api, request).boxed()),
+        Route::Token(id) => return Either::Right(tokens::delete(api, request, id).boxed()),
+        Route::Edition(route) => {
+            return Either::Right(api.plumbing.answer(api, route, request).boxed());
+        }
+    })
 }
 
 fn find<P: Plumbing>(api: &Api<P>, face: Face, request: &ApiRequest<P>) -> Option<Route<P::Route>> {

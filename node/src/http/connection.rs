@@ -83,7 +83,9 @@ struct InFlight(Arc<Shared>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // Only who stops the server waits. One order for all four: who waits has closed `stop`
+        // before it counted the requests, so the last of those sees it closed.
+        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.stop.is_closed() {
             let _ = self.0.quiet.try_send(());
         }
     }
@@ -120,7 +122,7 @@ impl Connections {
 
     /// Waits until no request is in flight.
     pub async fn quiet(&self) {
-        while self.shared.requests.load(Ordering::Acquire) > 0 {
+        while self.shared.requests.load(Ordering::SeqCst) > 0 {
             let _ = self.shared.quieted.recv().await;
         }
     }

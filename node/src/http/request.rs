@@ -54,7 +54,8 @@ impl<T: Timer> Request<T> {
             return Err(Problem::from(Code::BadLength).closing());
         }
         let path = head.uri.path().strip_prefix('/').ok_or(Code::BadRequest)?;
-        let segments = path.split('/').take(SEGMENTS_MAX).map(decode).collect();
+        let mut segments = Vec::with_capacity(SEGMENTS_MAX);
+        segments.extend(path.split('/').take(SEGMENTS_MAX).map(decode));
         Ok(Self {
             method: head.method,
             headers: head.headers,
@@ -111,6 +112,9 @@ impl<T: Timer> Request<T> {
 
 /// Percent-decodes; a stray `%`, or bytes that are not UTF-8, are nobody's name.
 fn decode(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
     let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     if !segment.split('%').skip(1).all(is_escape) {
         return None;

@@ -11,8 +11,8 @@ use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, RoTxn, RwTxn, WithoutTls};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::checksum;
 use super::error::{OpenError, StoreError};
 
 /// The version of the tables' layout.
@@ -196,7 +196,7 @@ pub(super) fn put_stored(
     seq: Seq,
     record: &[u8],
 ) -> Result<(), StoreError> {
-    let (seq, sum) = (seq.0.to_be_bytes(), checksum(record));
+    let (seq, sum) = (seq.0.to_be_bytes(), checksum::of(record).to_be_bytes());
     let bytes = seq.len() + sum.len() + record.len();
     let written = table.put_reserved(txn, key, bytes, |place| {
         place.write_all(&seq)?;
@@ -210,7 +210,7 @@ pub(super) fn put_stored(
 /// must not spread to a client, a peer or an export.
 pub(super) fn split_stored(bytes: &[u8]) -> Result<(Seq, &[u8]), StoreError> {
     let (seq, sum, record) = split_unchecked(bytes)?;
-    if checksum(record) != *sum {
+    if checksum::of(record).to_be_bytes() != *sum {
         return Err(DAMAGED_RECORD);
     }
     Ok((seq, record))
@@ -220,13 +220,6 @@ fn split_unchecked(bytes: &[u8]) -> Result<(Seq, &[u8; 8], &[u8]), StoreError> {
     let (seq, rest) = bytes.split_first_chunk::<8>().ok_or(DAMAGED_RECORD)?;
     let (sum, record) = rest.split_first_chunk::<8>().ok_or(DAMAGED_RECORD)?;
     Ok((Seq(u64::from_be_bytes(*seq)), sum, record))
-}
-
-fn checksum(record: &[u8]) -> [u8; 8] {
-    let digest = Sha256::digest(record);
-    let mut sum = [0; 8];
-    sum.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
-    sum
 }
 
 pub(super) fn decode_stored(bytes: &[u8]) -> Result<Stored, StoreError> {

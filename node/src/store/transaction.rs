@@ -3,7 +3,7 @@
 use clavitor_core::hlc::{Clock, Floor, Hlc};
 use clavitor_core::id::{Seq, StoreId};
 use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::{Head, Key, Record};
+use clavitor_core::record::{Head, Item, Key, Record};
 use clavitor_core::time::UnixTime;
 use heed::RwTxn;
 use serde::Serialize;
@@ -34,6 +34,7 @@ pub struct Transaction<'e> {
     pub(super) planned: u64,
     pub(super) confirmed: Seq,
     pub(super) has_written: bool,
+    pub(super) token_changes: u64,
 }
 
 impl<'e> Transaction<'e> {
@@ -75,6 +76,11 @@ impl<'e> Transaction<'e> {
     /// A record without its blob, for a write that replaces it.
     pub fn held(&self, key: &Key) -> Result<Option<HeadRow>, StoreError> {
         self.reader().head(key)
+    }
+
+    /// [`super::Store::token_changes`], changes of this transaction included.
+    pub fn token_changes(&self) -> u64 {
+        self.token_changes
     }
 
     /// The timestamps of an entry's journalled versions.
@@ -135,6 +141,7 @@ impl<'e> Transaction<'e> {
         if tables::is_live(&record.head) {
             self.state.entries += 1;
         }
+        self.token_changes += u64::from(matches!(record.head.item, Item::Token(_)));
         match origin.map(|origin| (origin.pop, origin.store)) {
             None => self.notice.own = true,
             Some(source) if !self.notice.from.contains(&source) => self.notice.from.push(source),
@@ -155,6 +162,7 @@ impl<'e> Transaction<'e> {
     pub fn remove(&mut self, key: &Key) -> Result<(), StoreError> {
         if let Some(held) = self.held(key)? {
             self.unlist(&held)?;
+            self.token_changes += u64::from(matches!(held.head.item, Item::Token(_)));
             self.tables.records.delete(&mut self.txn, &tables::key_bytes(key))?;
         }
         Ok(())

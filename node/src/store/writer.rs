@@ -104,6 +104,7 @@ impl Writer {
             planned: 0,
             confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
             has_written: false,
+            token_changes: store.token_changes.load(Ordering::Acquire),
         };
         let mut at = 0;
         loop {
@@ -119,7 +120,9 @@ impl Writer {
             }
             at += 1;
         }
-        let Transaction { mut txn, clock, mut state, mut notice, store_id, has_written, .. } = txn;
+        let Transaction {
+            mut txn, clock, mut state, mut notice, store_id, has_written, token_changes, ..
+        } = txn;
         if has_written {
             state.floor = clock.floor();
             tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)
@@ -127,11 +130,12 @@ impl Writer {
                 .map_err(|error| Spoilt::all(group, error))?;
         }
         notice.last = state.seq;
-        Ok(Committed { state, notice, store_id, has_written, jobs: group.len() as u64 })
+        let jobs = group.len() as u64;
+        Ok(Committed { state, notice, store_id, has_written, token_changes, jobs })
     }
 
     fn publish(&mut self, store: &Arc<Inner>, committed: Committed) {
-        let Committed { state, notice, store_id, has_written, jobs } = committed;
+        let Committed { state, notice, store_id, has_written, token_changes, jobs } = committed;
         if !has_written {
             return;
         }
@@ -141,6 +145,7 @@ impl Writer {
         store.last.store(state.seq.0, Ordering::Release);
         store.floor_ms.store(state.floor.ms, Ordering::Release);
         store.entries.store(state.entries, Ordering::Release);
+        store.token_changes.store(token_changes, Ordering::Release);
         store.commits.fetch_add(1, Ordering::Relaxed);
         store.writes.fetch_add(jobs, Ordering::Relaxed);
         if let Some(observer) = store.observer.get().filter(|_| has_news) {
@@ -154,6 +159,7 @@ struct Committed {
     notice: Notice,
     store_id: StoreId,
     has_written: bool,
+    token_changes: u64,
     jobs: u64,
 }
 

@@ -11,16 +11,16 @@ use clavitor_node::store::{Opening, export_to, import_from};
 use super::*;
 use crate::apply::tests::cluster::{A, B, Cluster};
 use crate::apply::tests::fixtures::{
-    DAY_MS, MIB, MONDAY_MS, Receiver, blob, entry, frame, hlc, image, loser, monday, pop_id, record,
-    records, seen, vault, version,
+    DAY_MS, MIB, Receiver, blob, entry, frame, hlc, image, loser, monday, pop_id, record, records,
+    seen, vault, version,
 };
 
 fn ninety_one_days_later() -> UnixTime {
-    UnixTime(MONDAY_MS + 91 * DAY_MS)
+    monday().plus_ms(91 * DAY_MS)
 }
 
 fn two_days_later() -> UnixTime {
-    UnixTime(MONDAY_MS + 2 * DAY_MS)
+    monday().plus_ms(2 * DAY_MS)
 }
 
 fn lost(store: &clavitor_node::store::Store) -> Vec<Record> {
@@ -86,8 +86,10 @@ fn an_item_that_arrives_twice_is_nothing_the_second_time() {
 
 #[test]
 fn an_item_that_is_replaced_by_another_with_its_timestamp_is_counted_anew() {
-    let mut rivals = [loser("k", hlc(1, "a"), "short"), loser("k", hlc(1, "a"), &"l".repeat(500))];
-    rivals.sort_by_key(|record| std::cmp::Reverse(record.content_digest()));
+    let mut blobs = ["short".to_string(), "l".repeat(500)];
+    let digest = |blob: &String| version("k", hlc(1, "a"), blob).content_digest();
+    blobs.sort_by_key(|blob| std::cmp::Reverse(digest(blob)));
+    let rivals = blobs.map(|blob| loser("k", hlc(1, "a"), &blob));
     let b = Receiver::new();
     for (at, item) in (0..).zip(&rivals) {
         b.apply(&frame("a", at, at + 1, std::slice::from_ref(item)));
@@ -173,23 +175,22 @@ fn a_settled_item_does_not_come_back() {
 #[test]
 fn a_restored_version_is_the_newest_and_leaves_the_journal_alone_with_the_others() {
     let b = Receiver::new();
-    let versions = [("a", 1, "one"), ("c", 2, "two"), ("d", 3, "three")];
-    for (pop, ms, blob) in versions {
-        b.apply(&frame(pop, 0, 1, &[version("k", hlc(ms, pop), blob)]));
+    for (pop, ms, blob) in [("a", 1, "one"), ("d", 2, "two"), ("d", 3, "three")] {
+        b.apply(&frame(pop, ms, ms + 1, &[version("k", hlc(ms, pop), blob)]));
     }
     assert_eq!(lost(&b.store).len(), 2);
     let tables = b.tables;
-    let restored = b.store.write_blocking(move |txn| {
-        restore_in(&tables, txn, &vault(), &entry("k"), hlc(1, "a"))
-    });
+    let restored = b
+        .store
+        .write_blocking(move |txn| restore_in(&tables, txn, &vault(), &entry("k"), hlc(1, "a")));
     let restored = restored.ok().unwrap();
     assert_eq!(blob(&b.store, "k").as_deref(), Some("one"));
     let held = record(&b.store, &Key::Entry(vault(), entry("k"))).unwrap().head;
     assert_eq!(held.hlc, restored);
     assert!(restored > hlc(3, "d"), "above everything that was seen");
     assert!(held.context.covers(hlc(1, "a")) && held.context.covers(hlc(3, "d")));
-    assert!(!held.context.covers(hlc(2, "c")), "nobody has seen the other one");
-    assert_eq!(lost(&b.store), [loser("k", hlc(2, "c"), "two")]);
+    assert!(!held.context.covers(hlc(2, "d")), "nobody has seen the other one");
+    assert_eq!(lost(&b.store), [loser("k", hlc(2, "d"), "two")]);
     assert_consistent(&b.store);
 }
 

@@ -1,5 +1,6 @@
 //! What the machine's orders mean.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use clavitor_commercial::pop::{Effect, Input};
 use clavitor_commercial::replication;
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::edition::Edition;
+use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, PopId, Seq, StoreId};
 use clavitor_core::pop;
 use clavitor_core::record::Key;
 use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Stop, StoreError, Transaction, WriteError};
+use clavitor_node::store::{IMPORTED, Stop, StoreError, Transaction, WriteError};
 
 use super::EPOCH;
 use crate::tables::Tables;
@@ -43,7 +45,11 @@ impl<R: Runtime> Commercial<R> {
             }
             Effect::ImportSettled => {
                 let edition = self.clone();
-                self.runtime.spawn(async move { edition.settle_import().await });
+                self.runtime.spawn(async move {
+                    if edition.persist(|txn| txn.set_fact(IMPORTED, &false)).await {
+                        edition.is_imported.store(false, Ordering::Release);
+                    }
+                });
             }
         }
         Ok(())
@@ -70,6 +76,7 @@ impl<R: Runtime> Commercial<R> {
                 self.advance_cursor(peer, cursor, kept.collect());
             }
             Peer::AdoptPeer { pop, store, cursor } => self.adopt_peer(peer, pop, store, cursor),
+            Peer::Verified => self.verified(peer),
             Peer::DenyStore { store } => self.deny_store(peer, store),
             Peer::RetrySetbacks => self.retry_setbacks(peer),
             Peer::RolledBack { received } => self.replace_identity(received),
@@ -115,6 +122,15 @@ impl<R: Runtime> Commercial<R> {
         });
     }
 
+    fn verified(self: &Arc<Self>, peer: u8) {
+        let (tables, url) = (self.tables, self.peer_url(peer));
+        self.in_background(move |txn| {
+            let mut row = tables.peer(&txn.reader(), &url)?;
+            row.unverified = None;
+            tables.set_peer(txn, &url, &row)
+        });
+    }
+
     fn deny_store(self: &Arc<Self>, peer: u8, store: StoreId) {
         let (tables, url) = (self.tables, self.peer_url(peer));
         self.in_background(move |txn| {
@@ -128,7 +144,11 @@ impl<R: Runtime> Commercial<R> {
         let (tables, url) = (self.tables, self.peer_url(peer));
         self.in_background(move |txn| {
             for key in tables.take_setbacks(txn, &url)? {
-                txn.renumber(&key)?;
+                match txn.renumber(&key) {
+                    // A damaged one cannot be sent; the others can.
+                    Ok(()) | Err(StoreError::Damaged(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
             Ok(())
         });
@@ -141,11 +161,18 @@ impl<R: Runtime> Commercial<R> {
         let message = "the data directory is an old copy; its peers refill what it lost";
         self.alert_operator(Alert::new(AlertType::RolledBack, message));
         self.runtime.spawn(async move {
+            let clocks = edition.clone();
             let replace = move |txn: &mut Transaction<'_>| {
                 txn.replace_identity(fresh, received)?;
+                // What was issued since the copy was made is forgotten here, but it was issued by
+                // now, as its peers count.
+                if let Some(now) = clocks.agreed_time() {
+                    txn.observe(Hlc { ms: now.0, counter: u32::MAX, pop: clocks.store.pop() });
+                }
                 for url in &urls {
                     let mut row = tables.peer(&txn.reader(), url)?;
                     row.cursor = Seq(0);
+                    row.unverified = None;
                     tables.set_peer(txn, url, &row)?;
                 }
                 tables.unconfirm(txn, Seq(0))

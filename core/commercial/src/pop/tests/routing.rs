@@ -198,3 +198,42 @@ fn the_judgement_of_the_clock_is_told_when_it_changes() {
         |effect: &&Effect| matches!(effect, Effect::Community(community::Effect::LogAlert(_)));
     assert_eq!(bench.out.iter().filter(is_alert).count(), 1);
 }
+
+#[test]
+fn an_imported_server_asks_idle_peers_until_it_has_heard_them_and_drops_nothing_in_flight() {
+    let mut bench = Bench::booting(2, true, false);
+    bench.input(Input::Started);
+    bench.tick(ASK_MS);
+    bench.tick(2 * ASK_MS);
+    assert_eq!(bench.orders.len(), 2, "the first hellos are still under way");
+    bench.ack(0);
+    bench.ack(1);
+    bench.tick(3 * ASK_MS);
+    assert_eq!(bench.orders.len(), 2);
+    bench.input(Input::PeerComplete { peer: 0 });
+    bench.ack(0);
+    bench.ack(1);
+    bench.tick(4 * ASK_MS);
+    assert_eq!(bench.orders.iter().map(|order| order.0).collect::<Vec<_>>(), [1]);
+    bench.input(Input::PeerComplete { peer: 1 });
+    bench.ack(1);
+    bench.tick(5 * ASK_MS);
+    assert_eq!(bench.pop.next_wake(), None);
+}
+
+#[test]
+fn asking_a_peer_that_is_away_follows_the_retry_schedule() {
+    let mut bench = Bench::booting(1, true, false);
+    bench.input(Input::Started);
+    let mut tries = vec![];
+    while let Some((at, _)) =
+        bench.pop.next_wake().filter(|(at, _)| *at < Instant::from_ms(900_000))
+    {
+        if !bench.orders.is_empty() {
+            tries.push(bench.now_ms);
+            bench.fail(0);
+        }
+        bench.tick(at.ms_since(Instant(0)));
+    }
+    assert_eq!(tries, [0, 1_000, 6_000, 31_000, 156_000, 781_000]);
+}

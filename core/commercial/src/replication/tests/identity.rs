@@ -215,3 +215,46 @@ fn a_hello_while_frames_are_in_flight_that_says_something_is_missing_starts_over
     rig.settle();
     rig.assert_done();
 }
+
+/// It was rolled back, and took a new identity: what it once wrote itself was never sent to it.
+#[test]
+fn a_peer_under_a_new_identity_gets_everything_even_if_it_says_it_has_received_it() {
+    let mut rig = with_history();
+    rig.peer_store = OTHER;
+    rig.peer_has.clear();
+    rig.hears(OTHER, true);
+    rig.settle();
+    assert_eq!(adopted(&rig), [(OTHER, Seq(0))]);
+    assert_eq!(rig.sizes(), [100, 20]);
+}
+
+#[test]
+fn a_hello_that_was_sent_before_a_stranger_was_heard_does_not_judge_it() {
+    let mut rig = with_history();
+    rig.now_ms = 5_000;
+    rig.input(Input::Started);
+    let hello = rig.in_flight.remove(0);
+    let answer = rig.apply(&hello);
+    // The peer answers, is emptied and says hello; that hello overtakes the answer.
+    empty_the_peer(&mut rig);
+    rig.hears(OTHER, true);
+    rig.input(Input::FrameAnswered { op: hello.order.op, answer });
+    rig.settle();
+    assert_eq!(alerts(&rig.effects), []);
+    assert_eq!(adopted(&rig), [(OTHER, Seq(0))]);
+    rig.assert_done();
+}
+
+#[test]
+fn a_flood_of_hellos_that_claim_a_loss_is_answered_with_one_hello_a_second() {
+    let mut rig = with_history();
+    for at in 0..100 {
+        rig.advance_to(10_000 + at * 50);
+        rig.input(Input::PeerHeard { store: PEER_STORE, received: Seq(0), is_hello: true });
+        rig.settle();
+    }
+    assert_eq!(rig.sizes(), []);
+    assert!(rig.sent.len() <= 6, "{} hellos in 5 s", rig.sent.len());
+    rig.advance_to(20_000);
+    rig.assert_done();
+}

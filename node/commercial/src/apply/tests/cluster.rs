@@ -1,28 +1,25 @@
 //! Two or three POPs in one process: real stores, real frames, the real driver; the network and
 //! everything that can go wrong is the test's.
 
+mod clients;
+mod views;
+
 use std::fs;
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::frame::{Ack, Frame, Keys, Refusal};
 use clavitor_commercial::pop::Input;
-use clavitor_commercial::replication::View;
-use clavitor_core::alert::{Alert, AlertType};
-use clavitor_core::hlc::Hlc;
-use clavitor_core::id::{Epoch, OpId};
+use clavitor_core::alert::Alert;
 use clavitor_core::pop;
-use clavitor_core::record::{Item, Record, successor};
 use clavitor_node::driver::{Driver, Mailbox};
-use clavitor_node::http::Problem;
 use clavitor_node::plumbing::{Parts, Plumbing};
 use clavitor_node::runtime::Unreachable;
 use clavitor_node::settings::{ReplicationSettings, Secret, Settings};
-use clavitor_node::store::{Awaited, Stop, Store, Transaction, WriteError, block_on};
+use clavitor_node::store::{Store, block_on};
 
 use super::executor::{Executor, TestRuntime};
-use super::fixtures::{Dir, MIB, WallClock, entry, monday, pop_id, vault};
+use super::fixtures::{Dir, MIB, WallClock, monday};
 use super::network::{Fate, HeldAnswers, Letter, Sent, carry};
-use crate::plumbing::EPOCH;
 use crate::{Commercial, lock};
 
 /// More rounds than this without coming to rest is a hot loop.
@@ -55,7 +52,7 @@ pub(crate) struct Cluster {
     pub(crate) sent: Vec<Sent>,
     pub(crate) held: Vec<Letter>,
     pub(crate) held_answers: HeldAnswers,
-    /// Stores' clocks stand still on a Monday long ago; acks are stamped with the real time.
+    /// Stores' clocks stand still or are set by the test; acks are stamped with the real time.
     pub(crate) judges_clocks: bool,
     keys: Keys,
     fates: Fates,
@@ -243,93 +240,6 @@ impl Cluster {
         answer.unwrap()
     }
 
-    /// A client's write; the code of the refusal, if it is refused.
-    pub(crate) fn write(&mut self, at: usize, name: &str, blob: &str) -> Result<Hlc, &'static str> {
-        let hlcs = self.write_all(at, &[(name, blob)], None)?;
-        Ok(hlcs[0])
-    }
-
-    /// Writes of clients that make one group.
-    pub(crate) fn write_all(
-        &mut self,
-        at: usize,
-        entries: &[(&str, &str)],
-        op: Option<OpId>,
-    ) -> Result<Vec<Hlc>, &'static str> {
-        let commercial = self.commercial(at).clone();
-        if !self.judges_clocks {
-            *lock(&commercial.peers_origin_ms) = None;
-        }
-        let entries: Vec<(String, Vec<u8>)> =
-            entries.iter().map(|(name, blob)| ((*name).into(), (*blob).into())).collect();
-        let written = self.store(at).write_blocking::<_, Problem, _>(move |txn| {
-            commercial.admit(txn)?.map_err(Stop::Refused)?;
-            let put = |(name, blob): &(String, Vec<u8>)| put(txn, name, blob, op);
-            Ok(entries.iter().map(put).collect::<Result<Vec<Hlc>, _>>()?)
-        });
-        written.map_err(|error| match error {
-            WriteError::Refused(problem) => problem.code(),
-            other => panic!("{other:?}"),
-        })
-    }
-
-    /// So many entries of these names, in one group.
-    pub(crate) fn write_batch(&mut self, at: usize, prefix: &str, count: usize) {
-        let names: Vec<String> = (0..count).map(|number| format!("{prefix}{number:04}")).collect();
-        let entries: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
-        self.write_all(at, &entries, None).unwrap();
-    }
-
-    /// What an operator's `promote` does.
-    pub(crate) fn promote(&mut self, at: usize) {
-        let pop = pop_id(NAMES[at]);
-        let promoted = self.store(at).write_blocking::<Epoch, (), _>(move |txn| {
-            let known: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
-            let epoch = Epoch::after(known, pop);
-            txn.set_fact(EPOCH, &Some(epoch))?;
-            Ok(epoch)
-        });
-        let epoch = promoted.unwrap();
-        *lock(&self.commercial(at).epoch) = Some(epoch);
-        self.tell(at, Input::EpochChanged(epoch));
-        self.settle();
-    }
-
-    pub(crate) fn records(&self, at: usize) -> Vec<Record> {
-        super::fixtures::records(self.store(at))
-    }
-
-    pub(crate) fn alerts(&self, at: usize) -> Vec<AlertType> {
-        lock(&self.pops[at].alerts).iter().map(|alert| alert.alert_type).collect()
-    }
-
-    /// How many records each frame on a link carried, hellos aside.
-    pub(crate) fn batches(&self, from: usize, to: usize) -> Vec<usize> {
-        let sent = self.sent.iter().filter(|sent| (sent.from, sent.to) == (from, to));
-        sent.map(|sent| sent.records).filter(|records| *records > 0).collect()
-    }
-
-    pub(crate) fn view(&self, at: usize, of: usize) -> View {
-        let url = format!("http://{}", NAMES[of]);
-        let urls = &self.commercial(at).cluster.peer_urls;
-        let index = urls.iter().position(|it| *it == url).unwrap();
-        self.commercial(at).views().1[index].clone()
-    }
-
-    /// How many records a POP owes a peer, as operators are told.
-    pub(crate) fn dirty(&self, at: usize, of: usize) -> u64 {
-        let (_, views) = self.commercial(at).views();
-        let url = format!("http://{}", NAMES[of]);
-        let index = self.commercial(at).cluster.peer_urls.iter().position(|it| *it == url);
-        self.commercial(at).debts(&views).unwrap()[index.unwrap()].records
-    }
-
-    pub(crate) fn assert_same(&self) {
-        for at in 1..self.pops.len() {
-            assert_eq!(self.records(at), self.records(A), "{} differs from a", NAMES[at]);
-        }
-    }
-
     fn settings(&self, at: usize) -> Settings {
         let url = |name: &str| format!("http://{name}");
         let replication = ReplicationSettings {
@@ -366,23 +276,4 @@ fn secret() -> Secret {
 /// The cluster's.
 pub(crate) fn keys() -> Keys {
     Keys::derive(secret().expose())
-}
-
-fn put(
-    txn: &mut Transaction<'_>,
-    name: &str,
-    blob: &[u8],
-    op: Option<OpId>,
-) -> Result<Hlc, Stop<Problem>> {
-    let (vault, entry) = (vault(), entry(name));
-    let held = txn.head(&super::fixtures::key(name))?;
-    let lost = txn.losers(&vault, &entry)?;
-    let item = Item::Entry { vault, entry, deleted: false };
-    let head = successor(held.as_ref(), &lost, txn.next_hlc(), item);
-    let hlc = head.hlc;
-    if let Some(op) = op {
-        txn.await_backup(Awaited { op, record: head.key().id(), hlc });
-    }
-    txn.put(&Record { head, blob: blob.to_vec() }, None)?;
-    Ok(hlc)
 }

@@ -1,12 +1,10 @@
 //! A stored record that the disk has damaged.
 
-use std::fs;
-
 use clavitor_commercial::frame::Verdict::{Applied, Rejected};
 use clavitor_core::id::Seq;
 use clavitor_node::store::block_on;
 
-use super::fixtures::{MIB, Receiver, blob, frame, hlc, monday, seen, version};
+use super::fixtures::{MIB, Receiver, blob, damage, frame, hlc, monday, seen, version};
 
 const CONTENT: &str = "content that is found on the disk";
 
@@ -17,16 +15,7 @@ fn with_damage() -> Receiver {
     block_on(b.store.close());
     let Receiver { dir, store, .. } = b;
     drop(store);
-    let mut bytes = fs::read(dir.data_file()).unwrap();
-    let places: Vec<usize> = bytes
-        .windows(CONTENT.len())
-        .enumerate()
-        .filter(|(_, window)| *window == CONTENT.as_bytes())
-        .map(|(at, _)| at)
-        .collect();
-    assert!(!places.is_empty());
-    places.into_iter().for_each(|at| bytes[at] ^= 1);
-    fs::write(dir.data_file(), bytes).unwrap();
+    damage(&dir, CONTENT);
     let store = dir.open("b", 64 * MIB, monday);
     let tables = crate::tables::Tables::open(&store).unwrap();
     Receiver { dir, store, tables }

@@ -37,11 +37,17 @@ fn an_older_epoch_is_refused_and_changes_nothing() {
     let before = image(&b.store);
     for older in [epoch(1, "c"), epoch(2, "a"), epoch(0, "z")] {
         assert_eq!(b.refusal(&numbered(1, older)), Some(Refusal::Epoch));
-        assert_eq!(
-            b.refusal(&Frame { epoch: older, ..frame("a", 0, 0, &[]) }),
-            Some(Refusal::Epoch)
-        );
     }
+    assert!(image(&b.store) == before);
+}
+
+#[test]
+fn a_hello_of_an_older_epoch_is_told_of_the_newer_one_and_changes_nothing() {
+    let b = Receiver::new();
+    b.taken(&numbered(0, epoch(2, "c")));
+    let before = image(&b.store);
+    let taken = b.taken(&Frame { epoch: epoch(1, "a"), ..frame("a", 0, 0, &[]) });
+    assert_eq!(taken.epoch, epoch(2, "c"));
     assert!(image(&b.store) == before);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clavitor_commercial::frame::{Frame, Member, Range, Refusal, Verdict};
@@ -20,7 +21,6 @@ use crate::tables::Tables;
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 pub(crate) const DAY_MS: u64 = 86_400_000;
-pub(crate) const MONDAY_MS: u64 = 1_700_000_000_000;
 
 /// The tables of a Commercial store.
 const TABLES: [&str; 8] =
@@ -28,12 +28,14 @@ const TABLES: [&str; 8] =
 
 pub(crate) type WallClock = fn() -> UnixTime;
 
+/// When the first test began; for every store the clock stands still there.
 pub(crate) fn monday() -> UnixTime {
-    UnixTime(MONDAY_MS)
+    static BEGAN: OnceLock<UnixTime> = OnceLock::new();
+    *BEGAN.get_or_init(clavitor_node::wall::unix_time)
 }
 
 pub(crate) fn ten_minutes_later() -> UnixTime {
-    UnixTime(MONDAY_MS + 600_000)
+    monday().plus_ms(600_000)
 }
 
 /// A directory of a test's own, gone with it.
@@ -133,8 +135,21 @@ impl Receiver {
     }
 }
 
+/// Spoils a blob wherever it is on the disk.
+pub(crate) fn damage(dir: &Dir, blob: &str) {
+    let mut bytes = fs::read(dir.data_file()).unwrap();
+    let is_it = |at: &usize| bytes[*at..].starts_with(blob.as_bytes());
+    let places: Vec<usize> = (0..bytes.len()).filter(is_it).collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| bytes[at] ^= 1);
+    fs::write(dir.data_file(), bytes).unwrap();
+}
+
+/// The rows of every table, by its name.
+pub(crate) type Image = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
+
 /// Every row of every table: what "nothing changed" means.
-pub(crate) fn image(store: &Store) -> BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn image(store: &Store) -> Image {
     let rows = |name: &'static str| {
         let table = store.table(name).unwrap();
         let rows = store.read(|reader| {
@@ -188,7 +203,7 @@ pub(crate) fn key(name: &str) -> Key {
 
 /// A timestamp so many milliseconds after Monday began.
 pub(crate) fn hlc(ms: u64, pop: &str) -> Hlc {
-    Hlc { ms: MONDAY_MS + ms, counter: 0, pop: pop_id(pop) }
+    Hlc { ms: monday().plus_ms(ms).0, counter: 0, pop: pop_id(pop) }
 }
 
 /// A version of an entry that has seen no other.

@@ -1,7 +1,5 @@
 //! Bytes that no peer would send: refused with their code, and nothing changes on either side.
 
-use std::collections::BTreeMap;
-
 use clavitor_commercial::frame::{
     self, FRAME_BYTES_MAX, Frame, Keys, RECORDS_MAX, Range, Refusal, seal_frame,
 };
@@ -9,10 +7,8 @@ use clavitor_core::codec::Block;
 use clavitor_core::id::Seq;
 
 use super::cluster::{A, B, C, Cluster, keys};
-use super::fixtures::{blob, frame, hlc, image, version};
+use super::fixtures::{Image, blob, frame, hlc, image, version};
 use super::network::{Fate, HeldAnswer, flip, hand_over};
-
-type Image = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// A cluster whose `b` is shown bytes as they come from a socket.
 struct Target {
@@ -173,12 +169,11 @@ fn an_ack_of_an_earlier_frame_clears_nothing() {
     cluster.write(A, "k", "1").unwrap();
     cluster.settle();
     let earlier = crate::lock(&cluster.held_answers).pop().unwrap().answer;
+    cluster.write(A, "k", "2").unwrap();
     cluster.tell(A, clavitor_commercial::pop::Input::Resumed);
     cluster.settle();
-    cluster.write(A, "k", "2").unwrap();
-    cluster.settle();
-    let HeldAnswer { reply, .. } = crate::lock(&cluster.held_answers).remove(0);
-    let _ = reply.send(earlier);
+    let HeldAnswer { reply, .. } = crate::lock(&cluster.held_answers).pop().unwrap();
+    assert!(reply.send(earlier).is_ok());
     cluster.settle();
     assert_eq!((cluster.view(A, B).acked, cluster.dirty(A, B)), (Seq(0), 1));
     cluster.heal();

@@ -49,6 +49,18 @@ fn the_seventeenth_gap_is_refused_as_busy_until_one_closes() {
 }
 
 #[test]
+fn a_gap_does_not_hide_that_a_source_was_rolled_back() {
+    let b = Receiver::new();
+    b.taken(&ranged(0, 50));
+    b.taken(&ranged(100, 200));
+    let hello = |last| b.taken(&frame("a", last, last, &[])).received;
+    assert_eq!(hello(300), Seq(50), "it numbers on, and is told what is missing");
+    assert_eq!(hello(200), Seq(50));
+    assert_eq!(hello(199), Seq(200), "it has forgotten a number that was used");
+    assert_eq!(hello(20), Seq(200));
+}
+
+#[test]
 fn every_source_and_data_directory_has_ranges_of_its_own() {
     let b = Receiver::new();
     b.taken(&ranged(0, 100));

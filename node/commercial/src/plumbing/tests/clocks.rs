@@ -1,8 +1,9 @@
+use clavitor_commercial::replication;
 use clavitor_core::id::{Epoch, PopId};
 
 use super::super::*;
 use crate::apply::tests::cluster::{A, B, Cluster};
-use crate::apply::tests::fixtures::{DAY_MS, MONDAY_MS, frame, hlc, member, version};
+use crate::apply::tests::fixtures::{DAY_MS, frame, hlc, member, monday, version};
 
 /// A hello of `b` to `a` that was recorded a day ago.
 fn recorded(cluster: &Cluster) -> clavitor_commercial::frame::Frame {
@@ -42,7 +43,7 @@ fn a_replayed_hello_costs_a_question_at_most() {
 /// Makes a POP believe that its peers' clocks are so far ahead of its own.
 fn set_peers_ahead(cluster: &Cluster, at: usize, ahead_ms: i64) {
     let since_ms = i64::try_from(wall::instant().0 / 1_000_000).unwrap();
-    let origin_ms = i64::try_from(MONDAY_MS).unwrap() + ahead_ms - since_ms;
+    let origin_ms = i64::try_from(monday().0).unwrap() + ahead_ms - since_ms;
     *lock(&cluster.commercial(at).peers_origin_ms) = Some(origin_ms);
 }
 
@@ -56,6 +57,27 @@ fn clocks_that_differ_by_more_than_five_minutes_stop_client_writes_until_they_ag
     }
     set_peers_ahead(&cluster, A, 60_000);
     assert!(cluster.write(A, "k", "1").is_ok());
+}
+
+#[test]
+fn a_server_that_was_rolled_back_continues_above_what_its_peers_clocks_show() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(A, "k", "1").unwrap();
+    cluster.settle();
+    let copy = cluster.copy(A);
+    cluster.write(A, "k", "2").unwrap();
+    cluster.settle();
+    cluster.cut(&[(A, B)]);
+    cluster.put_back(A, &copy);
+    cluster.settle();
+    assert_eq!(cluster.store(A).floor_ms(), monday().0);
+    let effect = replication::Effect::RolledBack { received: Seq(9) };
+    set_peers_ahead(&cluster, A, 200_000);
+    let ordered = cluster.commercial(A).perform(Effect::Peer { peer: 0, effect }, &mut Vec::new());
+    assert!(ordered.is_ok());
+    cluster.settle();
+    assert!(cluster.store(A).floor_ms() >= monday().0 + 200_000);
+    assert!(cluster.store(A).last() > Seq(9));
 }
 
 #[test]

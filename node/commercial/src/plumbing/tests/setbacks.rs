@@ -3,7 +3,7 @@ use clavitor_core::alert::AlertType;
 
 use super::super::*;
 use crate::apply::tests::cluster::{A, B, C, Cluster};
-use crate::apply::tests::fixtures::{blob, record, ten_minutes_later};
+use crate::apply::tests::fixtures::{blob, damage, record, ten_minutes_later};
 
 /// A cluster whose primary's clock is ten minutes ahead of `b`'s, after one write.
 fn with_a_record_of_the_future() -> Cluster {
@@ -76,5 +76,24 @@ fn a_deferred_record_that_is_overwritten_goes_out_as_it_is_by_then() {
     cluster.restart(B);
     retry(&mut cluster, 0);
     cluster.assert_same();
+    assert_eq!(cluster.dirty(A, B), 0);
+}
+
+#[test]
+fn a_setback_that_the_disk_has_damaged_keeps_back_no_other() {
+    let mut cluster = with_a_record_of_the_future();
+    cluster.write(A, "l", "also of the future").unwrap();
+    cluster.settle();
+    for at in [A, B] {
+        cluster.stop(at);
+        cluster.pops[at].clock = ten_minutes_later;
+    }
+    damage(&cluster.pops[A].dir, "also of the future");
+    cluster.start(A);
+    cluster.start(B);
+    cluster.settle();
+    cluster.heal();
+    retry(&mut cluster, 0);
+    assert_eq!(blob(cluster.store(B), "k").as_deref(), Some("of the future"));
     assert_eq!(cluster.dirty(A, B), 0);
 }

@@ -32,8 +32,7 @@ fn read_as(
 ) -> Answer {
     let versions = vec![(key("k"), hlc(1, "a")); records];
     let url = "http://b";
-    let expected =
-        Expected { keys: &keys(), digest: DIGEST, url, versions: &versions, identity };
+    let expected = Expected { keys: &keys(), digest: DIGEST, url, versions: &versions, identity };
     let posted = Posted { status, body: body.into().into() };
     match expected.read(0, OpId(1), pop_id("a"), Ok(posted)) {
         Input::FrameAnswered(report) => report.answer,

@@ -5,7 +5,7 @@ use clavitor_core::record::{BLOB_BYTES_MAX, Record};
 use super::super::*;
 use crate::apply::tests::cluster::{A, B, C, Cluster, keys};
 use crate::apply::tests::executor::TestRuntime;
-use crate::apply::tests::fixtures::{frame, hlc, seen, version};
+use crate::apply::tests::fixtures::{damage, frame, hlc, seen, version};
 
 fn order(cluster: &Cluster, after: u64) -> Order {
     let last = cluster.store(A).last();
@@ -141,13 +141,15 @@ fn what_the_peer_has_from_its_source_is_not_relayed() {
 #[test]
 fn the_result_of_a_merge_is_owed_to_its_source_too() {
     let mut cluster = cut_off();
-    cluster.write(A, "k", "ours").unwrap();
+    let first = cluster.write(A, "k", "ours").unwrap();
+    cluster.write(A, "k", "ours again").unwrap();
     let theirs = version("k", hlc(50, "b"), "theirs");
     bring(&mut cluster, "b", 1, std::slice::from_ref(&theirs));
     let owed = load(&cluster, &order(&cluster, 0));
-    assert_eq!(owed.versions.len(), 1, "the loser alone: {:?}", owed.versions);
-    assert!(matches!(owed.versions[0].0, Key::Loser(..)));
-    let known = seen(version("k", hlc(60, "b"), "again"), &[hlc(50, "b")]);
+    assert_eq!(owed.versions.len(), 2, "{:?}", owed.versions);
+    assert_eq!(owed.versions[0].1, hlc(50, "b"), "their version, which knows of ours by now");
+    assert!(matches!(owed.versions[1].0, Key::Loser(..)), "and the one that it beat");
+    let known = seen(version("k", hlc(60, "b"), "again"), &[hlc(50, "b"), first]);
     bring(&mut cluster, "b", 2, &[known]);
     assert!(names(&load(&cluster, &order(&cluster, 0))).iter().all(|name| name != "k"));
 }
@@ -178,12 +180,7 @@ fn a_damaged_record_keeps_back_no_other() {
         cluster.write(A, name, blob).unwrap();
     }
     cluster.stop(A);
-    let path = cluster.pops[A].dir.data_file();
-    let mut bytes = std::fs::read(&path).unwrap();
-    let is_it = |at: &usize| bytes[*at..].starts_with(content.as_bytes());
-    let places: Vec<usize> = (0..bytes.len()).filter(is_it).collect();
-    places.into_iter().for_each(|at| bytes[at] ^= 1);
-    std::fs::write(path, bytes).unwrap();
+    damage(&cluster.pops[A].dir, content);
     cluster.decide(|_| crate::apply::tests::network::Fate::Deliver);
     cluster.start(A);
     cluster.settle();
@@ -206,10 +203,13 @@ fn frames_that_ended_are_not_remembered() {
     cluster.heal();
     for round in 0..100 {
         cluster.write(A, "k", &round.to_string()).unwrap();
-        cluster.tell(A, Input::EpochChanged(clavitor_core::id::Epoch {
-            number: 2 + round,
-            primary: cluster.store(A).pop(),
-        }));
+        cluster.tell(
+            A,
+            Input::EpochChanged(clavitor_core::id::Epoch {
+                number: 2 + round,
+                primary: cluster.store(A).pop(),
+            }),
+        );
         cluster.settle();
     }
     assert!(lock(&cluster.commercial(A).flights).len() <= 66, "after hellos");

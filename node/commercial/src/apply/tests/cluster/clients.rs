@@ -1,0 +1,87 @@
+//! What clients and operators do.
+
+use clavitor_commercial::pop::Input;
+use clavitor_core::hlc::Hlc;
+use clavitor_core::id::{Epoch, OpId};
+use clavitor_core::record::{Item, Record, successor};
+use clavitor_node::http::Problem;
+use clavitor_node::plumbing::Plumbing;
+use clavitor_node::store::{Awaited, Stop, Transaction, WriteError};
+
+use super::super::fixtures::{entry, key, pop_id, vault};
+use super::{Cluster, NAMES};
+use crate::lock;
+use crate::plumbing::EPOCH;
+
+impl Cluster {
+    /// A client's write; the code of the refusal, if it is refused.
+    pub(crate) fn write(&mut self, at: usize, name: &str, blob: &str) -> Result<Hlc, &'static str> {
+        let hlcs = self.write_all(at, &[(name, blob)], None)?;
+        Ok(hlcs[0])
+    }
+
+    /// Writes of clients that make one group.
+    pub(crate) fn write_all(
+        &mut self,
+        at: usize,
+        entries: &[(&str, &str)],
+        op: Option<OpId>,
+    ) -> Result<Vec<Hlc>, &'static str> {
+        let commercial = self.commercial(at).clone();
+        if !self.judges_clocks {
+            *lock(&commercial.peers_origin_ms) = None;
+        }
+        let entries: Vec<(String, Vec<u8>)> =
+            entries.iter().map(|(name, blob)| ((*name).into(), (*blob).into())).collect();
+        let written = self.store(at).write_blocking::<_, Problem, _>(move |txn| {
+            commercial.admit(txn)?.map_err(Stop::Refused)?;
+            let put = |(name, blob): &(String, Vec<u8>)| put(txn, name, blob, op);
+            entries.iter().map(put).collect::<Result<Vec<Hlc>, _>>()
+        });
+        written.map_err(|error| match error {
+            WriteError::Refused(problem) => problem.code(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// So many entries of these names, in one group.
+    pub(crate) fn write_batch(&mut self, at: usize, prefix: &str, count: usize) {
+        let names: Vec<String> = (0..count).map(|number| format!("{prefix}{number:04}")).collect();
+        let entries: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        self.write_all(at, &entries, None).unwrap();
+    }
+
+    /// What an operator's `promote` does.
+    pub(crate) fn promote(&mut self, at: usize) {
+        let pop = pop_id(NAMES[at]);
+        let promoted = self.store(at).write_blocking::<Epoch, (), _>(move |txn| {
+            let known: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
+            let epoch = Epoch::after(known, pop);
+            txn.set_fact(EPOCH, &Some(epoch))?;
+            Ok(epoch)
+        });
+        let epoch = promoted.unwrap();
+        *lock(&self.commercial(at).epoch) = Some(epoch);
+        self.tell(at, Input::EpochChanged(epoch));
+        self.settle();
+    }
+}
+
+fn put(
+    txn: &mut Transaction<'_>,
+    name: &str,
+    blob: &[u8],
+    op: Option<OpId>,
+) -> Result<Hlc, Stop<Problem>> {
+    let (vault, entry) = (vault(), entry(name));
+    let held = txn.head(&key(name))?;
+    let lost = txn.losers(&vault, &entry)?;
+    let item = Item::Entry { vault, entry, deleted: false };
+    let head = successor(held.as_ref(), &lost, txn.next_hlc(), item);
+    let hlc = head.hlc;
+    if let Some(op) = op {
+        txn.await_backup(Awaited { op, record: head.key().id(), hlc });
+    }
+    txn.put(&Record { head, blob: blob.to_vec() }, None)?;
+    Ok(hlc)
+}
