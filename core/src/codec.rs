@@ -66,8 +66,8 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecE
         return Err(CodecError::Version);
     }
     let config = config::legacy().with_limit::<BYTES_MAX>();
-    let (value, read) =
-        bincode::serde::borrow_decode_from_slice(payload, config).map_err(|_| CodecError::Malformed)?;
+    let (value, read) = bincode::serde::borrow_decode_from_slice(payload, config)
+        .map_err(|_| CodecError::Malformed)?;
     let canonical = read == payload.len() && is_encoding_of(&value, bytes);
     canonical.then_some(value).ok_or(CodecError::Malformed)
 }

@@ -53,6 +53,7 @@ impl Context {
     pub fn superseding(&self, version: Hlc, lost: &[Hlc]) -> Context {
         let mut next = self.clone();
         raise(&mut next.up_to, version);
+        next.lost.retain(|known| *known != version);
         next.lost.extend(lost.iter().filter(|hlc| !self.covers(**hlc)));
         next.bounded()
     }

@@ -142,6 +142,11 @@ impl Tables {
         Ok(())
     }
 
+    /// Forgets what was received from everybody: frames for a new data directory are all new to it.
+    pub(crate) fn forget_received(&self, txn: &mut Transaction<'_>) -> Result<(), StoreError> {
+        Ok(self.received.clear(txn.raw())?)
+    }
+
     /// How much of every source was received, but for one.
     pub(crate) fn positions(
         &self,

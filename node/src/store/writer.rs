@@ -121,7 +121,14 @@ impl Writer {
             at += 1;
         }
         let Transaction {
-            mut txn, clock, mut state, mut notice, store_id, has_written, token_changes, ..
+            mut txn,
+            clock,
+            mut state,
+            mut notice,
+            store_id,
+            has_written,
+            token_changes,
+            ..
         } = txn;
         if has_written {
             state.floor = clock.floor();

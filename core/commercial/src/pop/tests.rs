@@ -12,6 +12,7 @@ use crate::waiters::{Release, WAIT_MS, Waiter};
 
 mod cluster;
 mod convergence;
+mod faults;
 mod routing;
 mod server;
 mod shutting;

@@ -175,6 +175,7 @@ impl<R: Runtime> Commercial<R> {
                     row.unverified = None;
                     tables.set_peer(txn, url, &row)?;
                 }
+                tables.forget_received(txn)?;
                 tables.unconfirm(txn, Seq(0))
             };
             if edition.persist(replace).await {

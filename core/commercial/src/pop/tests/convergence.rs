@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::super::*;
-use super::world::{Faults, World};
+use super::faults::Faults;
+use super::world::World;
 
 /// Long enough for the probe of a suspended peer, and a retry of what it could not take.
 const HEALED_WITHIN_MS: u64 = 20 * 60_000;

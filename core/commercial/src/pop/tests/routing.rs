@@ -70,6 +70,16 @@ fn what_came_from_a_peer_is_not_owed_to_it_and_owed_later_to_the_others() {
 }
 
 #[test]
+fn what_came_from_a_peers_former_data_directory_is_owed_to_it() {
+    let mut bench = Bench::backup();
+    bench.last += 1;
+    let from = vec![(pop("b"), StoreId([99; 16]))];
+    bench.input(Input::Committed { last: Seq(1), own: false, from, waiters: vec![] });
+    assert_eq!(bench.pop.peers(Instant(0))[0].settled_to, Seq(0));
+    assert!(bench.pop.next_wake().is_some());
+}
+
+#[test]
 fn a_primary_ships_at_once_what_an_old_primary_brings_back() {
     let mut bench = Bench::primary();
     bench.commit(false, &["b"], vec![]);
@@ -226,14 +236,13 @@ fn asking_a_peer_that_is_away_follows_the_retry_schedule() {
     let mut bench = Bench::booting(1, true, false);
     bench.input(Input::Started);
     let mut tries = vec![];
-    while let Some((at, _)) =
-        bench.pop.next_wake().filter(|(at, _)| *at < Instant::from_ms(900_000))
-    {
+    while bench.now_ms < 900_000 {
         if !bench.orders.is_empty() {
             tries.push(bench.now_ms);
             bench.fail(0);
         }
-        bench.tick(at.ms_since(Instant(0)));
+        let wake = bench.pop.next_wake().map_or(900_000, |(at, _)| at.ms_since(Instant(0)));
+        bench.tick(wake);
     }
     assert_eq!(tries, [0, 1_000, 6_000, 31_000, 156_000, 781_000]);
 }

@@ -8,6 +8,7 @@ use clavitor_core::id::OpId;
 use clavitor_core::record::{Key, Record};
 
 use super::super::*;
+use super::faults::{Dice, Faults};
 use super::server::Server;
 use crate::frame::{Ack, Frame, Refusal};
 use crate::merge::tests::entry;
@@ -16,38 +17,6 @@ use crate::replication::{Answer, Order};
 
 /// More of anything than this is a hot loop.
 const EVENTS_MAX: u64 = 100_000;
-
-/// A seeded generator, good enough to choose faults.
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `sides`.
-    pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-
-    pub(super) fn is_one_in(&mut self, sides: u64) -> bool {
-        sides > 0 && self.roll(sides) == 0
-    }
-}
-
-/// How bad it is. A fault happens once in so many times; 0 is never.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    pub(super) lost_frame: u64,
-    pub(super) lost_answer: u64,
-    pub(super) duplicate: u64,
-    pub(super) delay_ms: u64,
-    /// Whether records called `late` cannot be taken yet.
-    pub(super) is_late: bool,
-}
 
 #[derive(Clone)]
 pub(super) enum Event {
@@ -303,14 +272,13 @@ impl World {
             }
             (_, Some(due)) => match self.events.remove(&due) {
                 Some(Event::Frame { from, to, op, frame }) => self.arrive(from, to, op, &frame),
-                Some(Event::Answer { to, peer, op, answer, epoch }) => {
-                    if self.servers[to.0].process == to.1 {
-                        let clock = None;
-                        let report = PeerReport { peer, op, answer, clock, epoch };
-                        self.input(to.0, Input::FrameAnswered(report));
-                    }
+                Some(Event::Answer { to, peer, op, answer, epoch })
+                    if self.servers[to.0].process == to.1 =>
+                {
+                    let report = PeerReport { peer, op, answer, clock: None, epoch };
+                    self.input(to.0, Input::FrameAnswered(report));
                 }
-                None => {}
+                Some(Event::Answer { .. }) | None => {}
             },
             _ => {}
         }

@@ -127,6 +127,27 @@ fn a_rolled_back_server_sends_nothing_under_numbers_that_were_used() {
 }
 
 #[test]
+fn a_restart_while_nobody_answers_does_not_hide_that_a_server_was_rolled_back() {
+    let mut cluster = Cluster::new(2);
+    cluster.write_batch(A, "old", 5);
+    cluster.settle();
+    let copy = cluster.copy(A);
+    cluster.write_batch(A, "lost", 5);
+    cluster.settle();
+    cluster.cut(&[(A, B), (B, A)]);
+    cluster.put_back(A, &copy);
+    cluster.write_batch(A, "since", 20);
+    cluster.settle();
+    cluster.restart(A);
+    assert_eq!(cluster.store(A).last(), Seq(25), "beyond what b has received");
+    cluster.heal();
+    cluster.heal();
+    assert!(cluster.alerts(A).contains(&AlertType::RolledBack));
+    cluster.assert_same();
+    assert_eq!(cluster.records(B).len(), 30);
+}
+
+#[test]
 fn a_receiver_that_was_rolled_back_gets_what_it_lost_and_nothing_else() {
     let mut cluster = Cluster::new(2);
     cluster.write_batch(A, "old", 5);

@@ -42,6 +42,18 @@ fn a_record_is_replicated_once_every_peer_has_confirmed_it() {
 }
 
 #[test]
+fn the_peer_that_has_confirmed_least_decides() {
+    for (cut, other) in [(B, C), (C, B)] {
+        let mut cluster = Cluster::new(3);
+        cluster.cut(&[(A, cut)]);
+        cluster.write(A, "k", "1").unwrap();
+        cluster.settle();
+        assert_eq!((cluster.dirty(A, other), cluster.dirty(A, cut)), (0, 1));
+        assert_eq!(replicated_at(&cluster, A, "k"), None);
+    }
+}
+
+#[test]
 fn what_an_emptied_peer_lost_is_no_longer_replicated() {
     let mut cluster = Cluster::new(2);
     cluster.write(A, "k", "1").unwrap();

@@ -78,6 +78,9 @@ fn a_server_that_was_rolled_back_continues_above_what_its_peers_clocks_show() {
     cluster.settle();
     assert!(cluster.store(A).floor_ms() >= monday().0 + 200_000);
     assert!(cluster.store(A).last() > Seq(9));
+    let tables = cluster.commercial(A).tables;
+    let row = cluster.store(A).read(|reader| tables.peer(reader, "http://b")).unwrap();
+    assert_eq!(row.cursor, Seq(0), "everything is owed again");
 }
 
 #[test]
