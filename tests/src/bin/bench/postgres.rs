@@ -35,7 +35,7 @@ impl Postgres {
     /// A cluster with a table of entries in it; the reason if there can be none.
     pub(crate) fn start(connections: usize) -> Result<Self, String> {
         let place = |version: &&str| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
-        let programs = VERSIONS.iter().map(|version| place(version));
+        let programs = VERSIONS.iter().map(place);
         let programs = programs.into_iter().find(|path| path.join("initdb").exists());
         let programs = programs.ok_or("PostgreSQL is not installed")?;
         let scratch = Scratch::new("postgres");

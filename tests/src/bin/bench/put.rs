@@ -1,6 +1,6 @@
 //! Durable writes, beside a bare loop over the storage engine and beside PostgreSQL.
 
-use clavitor_tests::{Edition, Server};
+use clavitor_tests::{Edition, Server, metrics};
 
 use crate::load::{Load, Template};
 use crate::postgres::Postgres;
@@ -31,11 +31,21 @@ pub(crate) fn measure() {
         }
     }
     report::at_least("PUT of 1 KiB, 64 clients, beside the bare loop", "/s", &beside_loop, 0.50);
+    report::told("  writes that shared a transaction, on average", &group_size(&server));
     let what = "PUT of 1 KiB, 64 clients, beside PostgreSQL upserts";
     match postgres {
         Ok(_) => report::at_least(what, "/s", &beside_postgres, 1.00),
         Err(reason) => report::skipped(what, &reason),
     }
+}
+
+fn group_size(server: &Server) -> String {
+    let samples = metrics::parse(&server.client().fetch("/metrics").expect(200).text());
+    let value = |name: &str| {
+        let found = samples.iter().find(|sample| sample.name.ends_with(name));
+        found.map_or(f64::NAN, |sample| sample.value)
+    };
+    format!("{:.1}", value("store_writes_total") / value("store_commits_total"))
 }
 
 fn bare_loop() -> Result<f64, String> {
