@@ -24,7 +24,10 @@ pub trait Edition {
     /// What becomes of a request that matches no route.
     fn not_found(&self) -> NotFound;
 
-    /// Tells the worker that something was written; never blocks, and coalesces.
+    /// The server listens: peers should hear so. Community: nothing.
+    fn start_replication(&self);
+
+    /// Tells the worker that something was written; never blocks, and coalesces. Community: nothing.
     fn signal_replication(&self);
 
     /// Starts going away.

@@ -44,6 +44,8 @@ impl<R: Runtime> Edition for Community<R> {
         NotFound::Prompt
     }
 
+    fn start_replication(&self) {}
+
     fn signal_replication(&self) {}
 
     fn shutdown(&self) {
@@ -66,10 +68,6 @@ impl<R: Runtime> Plumbing for Community<R> {
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
         Ok((Arc::new(Self { mailbox, runtime: PhantomData }), CommunityPop::default()))
-    }
-
-    fn started(&self) -> Vec<pop::Input> {
-        Vec::new()
     }
 
     fn committed(&self, _notice: Notice) -> Option<pop::Input> {

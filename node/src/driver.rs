@@ -53,14 +53,17 @@ impl<P: Plumbing> Mailbox<P> {
         let _ = self.bell.try_send(());
     }
 
-    /// Tells the machine of a commit; never blocks, and coalesces.
+    /// Keeps word of a commit for when the machine looks next; never blocks, and coalesces.
     pub fn committed(&self, notice: Notice) {
         let mut waiting = self.lock();
         match &mut waiting.notice {
             None => waiting.notice = Some(notice),
             Some(known) => merge(known, notice),
         }
-        drop(waiting);
+    }
+
+    /// Makes the machine look.
+    pub fn ring(&self) {
         let _ = self.bell.try_send(());
     }
 

@@ -66,9 +66,6 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, Self::Pop), StoreError>;
 
-    /// Facts to tell the machine once the server listens.
-    fn started(&self) -> Vec<Self::Input>;
-
     /// What a commit means to the machine.
     fn committed(&self, notice: Notice) -> Option<Self::Input>;
 

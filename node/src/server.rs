@@ -85,7 +85,11 @@ impl<P: Plumbing> Server<P> {
         let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
         let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
         let observer = mailbox.clone();
-        store.observe(move |notice| observer.committed(notice));
+        let edition = plumbing.clone();
+        store.observe(move |notice| {
+            observer.committed(notice);
+            edition.signal_replication();
+        });
         let connections = Connections::default();
         let api = Arc::new(Api::new(store, plumbing.clone(), connections.clone()));
         let (end, ended) = async_channel::bounded(1);
@@ -102,7 +106,7 @@ impl<P: Plumbing> Server<P> {
 
     /// Tells the machine that the sockets are open.
     pub fn listening(&self) {
-        self.api.plumbing.started().into_iter().for_each(|fact| self.mailbox.push(fact));
+        self.api.plumbing.start_replication();
     }
 
     /// Serves a connection in a task of its own; drops it at once if there are too many.

@@ -3,7 +3,8 @@
 //! taking its group along, done in two ways.
 //!
 //! `cargo bench -p clavitor-node` prints all of it, with `-- store` or `-- isolation` a part. With
-//! `-- bare` it prints the bare loop's writes per second alone, to compare something else with.
+//! `-- bare` it runs the bare loop for a moment whenever it reads a line, and prints its writes per
+//! second, to compare something else with.
 
 mod bare;
 mod callers;
@@ -36,7 +37,7 @@ const TARGET: f64 = 0.85;
 fn main() {
     // Cargo adds `--bench`.
     match std::env::args().skip(1).find(|word| !word.starts_with('-')).as_deref() {
-        Some("bare") => println!("{:.0}", bare_rate()),
+        Some("bare") => bare_on_demand(),
         Some("store") => compare_store(),
         Some("isolation") => compare_isolation(),
         Some(_) | None => {
@@ -97,12 +98,15 @@ fn compare_isolation() {
     }
 }
 
-fn bare_rate() -> f64 {
-    let rates = (0..ROUNDS).map(|_| {
-        let scratch = Scratch::new();
-        WRITES as f64 / Bare::filled(&scratch).time(WRITES, Isolation::None).as_secs_f64()
-    });
-    median(rates.collect())
+/// One turn of the bare loop for each line on stdin, and its writes per second on stdout.
+fn bare_on_demand() {
+    let scratch = Scratch::new();
+    let mut bare = Bare::filled(&scratch);
+    for _ in std::io::stdin().lines() {
+        let writes = WRITES / TURNS;
+        let time = bare.time(writes, Isolation::None);
+        println!("{:.0}", writes as f64 / time.as_secs_f64());
+    }
 }
 
 /// The writes per second of each rival.

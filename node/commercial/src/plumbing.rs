@@ -58,8 +58,12 @@ impl<R: Runtime> Edition for Commercial<R> {
         NotFound::Prompt
     }
 
+    fn start_replication(&self) {
+        self.mailbox.push(Input::Started);
+    }
+
     fn signal_replication(&self) {
-        self.mailbox.push(Input::Resumed);
+        self.mailbox.ring();
     }
 
     fn shutdown(&self) {
@@ -112,10 +116,6 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
         Ok((Arc::new(commercial), pop))
-    }
-
-    fn started(&self) -> Vec<Input> {
-        vec![Input::Started]
     }
 
     fn committed(&self, notice: Notice) -> Option<Input> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use clavitor_commercial::frame::{Ack, Frame, Keys, Refusal};
 use clavitor_commercial::pop::Input;
 use clavitor_core::alert::Alert;
+use clavitor_core::edition::Edition;
 use clavitor_core::pop;
 use clavitor_node::driver::{Driver, Mailbox};
 use clavitor_node::plumbing::{Parts, Plumbing};
@@ -92,7 +93,10 @@ impl Cluster {
         let (commercial, machine) =
             Commercial::<TestRuntime>::compose(parts, mailbox.clone()).unwrap();
         let observer = mailbox.clone();
-        store.observe(move |notice| observer.committed(notice));
+        store.observe(move |notice| {
+            observer.committed(notice);
+            observer.ring();
+        });
         let driver = Driver::new(machine, commercial.clone(), mailbox.clone(), runtime);
         let alerts = pop.alerts.clone();
         self.executor.spawn(at, async move {
@@ -104,7 +108,7 @@ impl Cluster {
             };
             driver.run(log).await;
         });
-        commercial.started().into_iter().for_each(|fact| mailbox.push(fact));
+        commercial.start_replication();
         pop.running = Some(Running { store, commercial });
     }
 
