@@ -17,6 +17,8 @@ use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::edition::NotFound;
 use clavitor_core::time::Instant;
 
+use futures_util::FutureExt;
+
 use crate::http::{Code, Connections, Problem, Request, Response, ResponseBody};
 use crate::plumbing::Plumbing;
 use crate::runtime::Runtime;
@@ -75,21 +77,23 @@ impl<P: Plumbing> Api<P> {
     }
 
     /// Answers a request.
-    pub async fn answer(
-        self: Arc<Self>,
+    pub fn answer(
+        self: &Arc<Self>,
         face: Face,
         request: ApiRequest<P>,
-    ) -> Result<Response, Problem> {
+    ) -> impl Future<Output = Result<Response, Problem>> + Send + Unpin + use<P> {
         let remote = request.remote.ip();
-        let answer = routes::answer(&self, face, request).await;
-        match &answer {
-            Ok(response) => self.ledger.answered(response.status()),
-            Err(problem) => {
-                self.ledger.answered(problem.status());
-                self.ledger.refused(remote, problem.code());
+        let api = self.clone();
+        routes::answer(self, face, request).map(move |answer| {
+            match &answer {
+                Ok(response) => api.ledger.answered(response.status()),
+                Err(problem) => {
+                    api.ledger.answered(problem.status());
+                    api.ledger.refused(remote, problem.code());
+                }
             }
-        }
-        answer
+            answer
+        })
     }
 
     /// What becomes of a request that matches no route.

@@ -122,7 +122,7 @@ impl<P: Plumbing> Server<P> {
             (self.api.clone(), self.connections.clone(), self.budget.clone());
         let timer = self.runtime.timer();
         self.runtime.spawn(async move {
-            let answer = |request| api.clone().answer(face, request);
+            let answer = |request| api.answer(face, request);
             http::serve(io, remote, slot, connections, budget, timer, answer).await;
         });
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 /// The ids of the POPs; the first is the primary by configuration.
 pub const POP_IDS: [&str; 3] = ["calgary-01", "zurich-01", "denver-01"];
 
-const SETTLE_MAX: Duration = Duration::from_secs(30);
+/// With three POPs a backup leaves a record to its source for 30 seconds before it asks the other
+/// backup whether it has it; until then it owes it that record.
+const SETTLE_MAX: Duration = Duration::from_secs(75);
 
 /// What cluster to start.
 #[derive(Debug, Clone)]

@@ -25,20 +25,20 @@ type Name = Option<String>;
 
 /// Writes or deletes an entry.
 pub(super) async fn put<P: Plumbing>(
-    api: &Arc<Api<P>>,
+    api: Arc<Api<P>>,
     request: ApiRequest<P>,
     vault: Name,
     entry: Name,
 ) -> Result<Response, Problem> {
-    let (access, vault, entry) = admit(api, &request, vault, entry, Scope::Write)?;
-    let ack = Ack::of(api, &request.query(&["ack"])?)?;
+    let (access, vault, entry) = admit(&api, &request, vault, entry, Scope::Write)?;
+    let ack = Ack::of(&api, &request.query(&["ack"])?)?;
     let precondition = Precondition::of(&request)?;
     let deleted = request.method == Method::DELETE;
     let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
     let blob = request.body(blob_bytes_max).await?;
     let (blob, share) = blob.into_parts();
     let put = Put { vault, entry, precondition, deleted, blob, _share: share, access };
-    write(api, put, ack).await
+    write(&api, put, ack).await
 }
 
 fn admit<P: Plumbing>(

@@ -30,17 +30,17 @@ static ENTRY: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELE
 static TOKENS: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 static TOKEN: &[Method] = &[Method::DELETE];
 
-/// An answer: at once for whatever only reads, so that such a request has no large future to carry
-/// about; later for the rest.
-pub(super) type Answering<'a> =
-    Either<Ready<Result<Response, Problem>>, BoxFuture<'a, Result<Response, Problem>>>;
+/// An answer: at once for whatever only reads, so that such a request carries no future about;
+/// later for the rest.
+pub(super) type Answering =
+    Either<Ready<Result<Response, Problem>>, BoxFuture<'static, Result<Response, Problem>>>;
 
 /// Answers a request, or says why not.
 pub(super) fn answer<P: Plumbing>(
     api: &Arc<Api<P>>,
     face: Face,
     request: ApiRequest<P>,
-) -> Answering<'_> {
+) -> Answering {
     let now = |answer| Either::Left(ready(answer));
     let Some(route) = find(api, face, &request) else {
         return now(Err(api.not_found(Code::NoRoute)));
@@ -67,20 +67,25 @@ pub(super) fn answer<P: Plumbing>(
         Route::Entries(vault) => entries::list(api, &request, vault),
         Route::Entry(vault, entry) if is_read => entries::get(api, &request, vault, entry),
         Route::Entry(vault, entry) => {
-            return Either::Right(entries::put(api, request, vault, entry).boxed());
+            return later(entries::put(api.clone(), request, vault, entry));
         }
-        Route::Tokens => return Either::Right(tokens::answer_all(api, request).boxed()),
-        Route::Token(id) => return Either::Right(tokens::delete(api, request, id).boxed()),
+        Route::Tokens => return later(tokens::answer_all(api.clone(), request)),
+        Route::Token(id) => return later(tokens::delete(api.clone(), request, id)),
         Route::Edition(route) => {
-            return Either::Right(api.plumbing.answer(api, route, request).boxed());
+            let api = api.clone();
+            return later(async move { api.plumbing.answer(&api, route, request).await });
         }
     })
+}
+
+fn later(answer: impl Future<Output = Result<Response, Problem>> + Send + 'static) -> Answering {
+    Either::Right(answer.boxed())
 }
 
 fn find<P: Plumbing>(api: &Api<P>, face: Face, request: &ApiRequest<P>) -> Option<Route<P::Route>> {
     let segments = request.segments();
     let own = |name: &Option<&str>| name.map(str::to_owned);
-    let route = match segments.as_slice() {
+    let route = match &*segments {
         [Some("livez")] => Route::Live,
         [Some("readyz")] => Route::Ready,
         [Some("role"), Some("primary")] => Route::RolePrimary,

@@ -35,10 +35,10 @@ struct Wanted {
 }
 
 pub(super) async fn answer_all<P: Plumbing>(
-    api: &Arc<Api<P>>,
+    api: Arc<Api<P>>,
     request: ApiRequest<P>,
 ) -> Result<Response, Problem> {
-    if request.method == Method::POST { create(api, request).await } else { list(api, &request) }
+    if request.method == Method::POST { create(&api, request).await } else { list(&api, &request) }
 }
 
 async fn create<P: Plumbing>(
@@ -147,12 +147,12 @@ fn row(token: &AccessToken, is_local: bool) -> Value {
 }
 
 pub(super) async fn delete<P: Plumbing>(
-    api: &Arc<Api<P>>,
+    api: Arc<Api<P>>,
     request: ApiRequest<P>,
     id: Option<String>,
 ) -> Result<Response, Problem> {
     let access = api.authenticate(&request)?;
-    let ack = Ack::of(api, &request.query(&["ack"])?)?;
+    let ack = Ack::of(&api, &request.query(&["ack"])?)?;
     let id = id.and_then(|id| id.parse::<TokenId>().ok());
     let id = id.ok_or_else(|| if_admin(&access, Code::NotFound))?;
     if request.has_body() {
@@ -164,7 +164,7 @@ pub(super) async fn delete<P: Plumbing>(
         access.recheck(txn)?;
         revoke(txn, id, &access, op)
     });
-    let Revoked { seq, is_new } = written.await.map_err(|error| write_error(api, error))?;
+    let Revoked { seq, is_new } = written.await.map_err(|error| write_error(&api, error))?;
     // A token that was revoked before is waited for by nobody: nothing was written to confirm.
     let waits = is_new && ack.wait().await;
     let pending = api.plumbing.pending_peers(seq);

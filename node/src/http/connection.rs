@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, FutureExt, ready, select};
 use http::{Method, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBuf, Timer, Write};
@@ -146,25 +146,20 @@ pub async fn serve<Io, T, F, A>(
     Io: Read + Write + Unpin,
     T: Timer + Clone + Send + Sync + Unpin + 'static,
     F: Fn(Request<T>) -> A,
-    A: Future<Output = Result<Response, Problem>>,
+    A: Future<Output = Result<Response, Problem>> + Unpin,
 {
     let shared_timer = Arc::new(timer.clone());
     let service = service_fn(|request: http::Request<Incoming>| {
         let in_flight = connections.begin();
         let is_head = request.method() == Method::HEAD;
         let request = Request::new(request, remote, &budget, &shared_timer);
-        let answer = request.map(&answer);
-        Box::pin(async move {
-            let response = match answer {
-                Ok(answer) => answer.await,
-                Err(problem) => Err(problem),
-            };
-            let response = response.unwrap_or_else(Problem::into_response);
-            let (head, body) = finish(response, is_head).into_parts();
-            Ok::<_, Infallible>(http::Response::from_parts(
-                head,
-                Sending { body, _in_flight: in_flight },
-            ))
+        let answer = match request {
+            Ok(request) => Either::Left(answer(request)),
+            Err(problem) => Either::Right(ready(Err(problem))),
+        };
+        answer.map(move |answer| {
+            let response = finish(answer.unwrap_or_else(Problem::into_response), is_head);
+            Ok::<_, Infallible>(response.map(|body| Sending { body, _in_flight: in_flight }))
         })
     });
     let mut builder = http1::Builder::new();

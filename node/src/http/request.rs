@@ -1,6 +1,8 @@
 //! A request as the API sees it: path segments decoded once, query parsed once, body on demand.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -30,7 +32,7 @@ pub struct Request<T> {
     pub headers: HeaderMap,
     /// Where it came from.
     pub remote: SocketAddr,
-    segments: Vec<Option<String>>,
+    path: Path,
     query: Option<String>,
     body: Incoming,
     budget: BodyBudget,
@@ -54,13 +56,12 @@ impl<T: Timer> Request<T> {
             return Err(Problem::from(Code::BadLength).closing());
         }
         let path = head.uri.path().strip_prefix('/').ok_or(Code::BadRequest)?;
-        let mut segments = Vec::with_capacity(SEGMENTS_MAX);
-        segments.extend(path.split('/').take(SEGMENTS_MAX).map(decode));
+        let path = Path::decode(path);
         Ok(Self {
             method: head.method,
             headers: head.headers,
             remote,
-            segments,
+            path,
             query: head.uri.query().map(str::to_owned),
             body,
             budget: budget.clone(),
@@ -69,8 +70,13 @@ impl<T: Timer> Request<T> {
     }
 
     /// The decoded segments of the path; one that is not UTF-8 is `None`.
-    pub fn segments(&self) -> Vec<Option<&str>> {
-        self.segments.iter().map(Option::as_deref).collect()
+    pub fn segments(&self) -> Segments<'_> {
+        let mut texts = [None; SEGMENTS_MAX];
+        for (text, range) in texts.iter_mut().zip(&self.path.ranges) {
+            let range = range.clone().map(|range| usize::from(range.start)..range.end.into());
+            *text = range.and_then(|range| self.path.text.get(range));
+        }
+        Segments { texts, count: self.path.count }
     }
 
     /// The query, checked against the parameters that the route takes.
@@ -110,16 +116,54 @@ impl<T: Timer> Request<T> {
     }
 }
 
+/// A path, decoded once: its segments one after the other. A head is far below 64 KiB.
+struct Path {
+    text: String,
+    ranges: [Option<Range<u16>>; SEGMENTS_MAX],
+    count: usize,
+}
+
+impl Path {
+    fn decode(path: &str) -> Self {
+        let mut decoded =
+            Self { text: String::with_capacity(path.len()), ranges: Default::default(), count: 0 };
+        for (segment, range) in path.split('/').zip(&mut decoded.ranges) {
+            decoded.count += 1;
+            *range = decode(segment).and_then(|segment| {
+                let start = u16::try_from(decoded.text.len()).ok()?;
+                decoded.text.push_str(&segment);
+                Some(start..u16::try_from(decoded.text.len()).ok()?)
+            });
+        }
+        decoded
+    }
+}
+
+/// The segments of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Segments<'a> {
+    texts: [Option<&'a str>; SEGMENTS_MAX],
+    count: usize,
+}
+
+impl<'a> Deref for Segments<'a> {
+    type Target = [Option<&'a str>];
+
+    fn deref(&self) -> &[Option<&'a str>] {
+        self.texts.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// Percent-decodes; a stray `%`, or bytes that are not UTF-8, are nobody's name.
-fn decode(segment: &str) -> Option<String> {
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
-        return Some(segment.to_owned());
+        return Some(Cow::Borrowed(segment));
     }
     let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     if !segment.split('%').skip(1).all(is_escape) {
         return None;
     }
-    percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
+    percent_decode_str(segment).decode_utf8().ok()
 }
 
 /// The parameters of a query: each known, each at most once.
@@ -133,7 +177,9 @@ impl Query {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decode = |text: &str| decode(&text.replace('+', " ")).ok_or(Code::BadQuery);
+            let decode = |text: &str| {
+                decode(&text.replace('+', " ")).map(Cow::into_owned).ok_or(Code::BadQuery)
+            };
             let (name, value) = (decode(name)?, decode(value)?);
             if !known.contains(&name.as_str()) || pairs.iter().any(|(other, _)| *other == name) {
                 return Err(Code::BadQuery.into());

@@ -37,8 +37,8 @@ pub(crate) fn bare_hyper() -> Result<PathBuf> {
     Ok(workspace().join(target).join("release/examples/bare_hyper"))
 }
 
-/// The bare loop over the storage engine that writes are compared with; it prints its writes per
-/// second.
+/// The bare loop over the storage engine that writes are compared with: for every line it reads it
+/// runs for a moment and prints its writes per second.
 pub(crate) fn bare_loop() -> Command {
     cargo(&["bench", "--quiet", "-p", "clavitor-node", "--bench", "store", "--", "bare"])
 }

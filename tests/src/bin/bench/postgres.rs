@@ -10,6 +10,9 @@ use crate::{BLOB_BYTES, ENTRIES, report};
 
 const VERSIONS: [&str; 4] = ["15", "16", "17", "14"];
 
+/// How long a standby may take to be one.
+const STANDBY_MAX: Duration = Duration::from_secs(30);
+
 /// A running cluster, stopped when dropped.
 pub(crate) struct Postgres {
     programs: PathBuf,
@@ -65,7 +68,11 @@ impl Postgres {
         let port = ports::free_address().port();
         let (host, from) = (self.scratch.path().to_owned(), self.primary.port.to_string());
         self.run("pg_basebackup", |command| {
-            command.args(["-R", "-p", &from, "-h"]).arg(&host).arg("-D").arg(&data)
+            command
+                .args(["-R", "--checkpoint=fast", "-p", &from, "-h"])
+                .arg(&host)
+                .arg("-D")
+                .arg(&data)
         })?;
         let standby = Instance { data, port };
         self.start_instance(&standby)?;
@@ -73,11 +80,22 @@ impl Postgres {
         self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
         self.sql("ALTER SYSTEM SET synchronous_commit = 'on'")?;
         self.sql("SELECT pg_reload_conf()")?;
+        let started = std::time::Instant::now();
+        while !self
+            .sql("SELECT sync_state FROM pg_stat_replication")?
+            .lines()
+            .any(|state| state == "sync")
+        {
+            if started.elapsed() > STANDBY_MAX {
+                return Err("the standby does not become synchronous".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         Ok(())
     }
 
-    /// Upserts of 1 KiB for so long.
-    pub(crate) fn upserts(&self, clients: usize, seconds: u32) -> Upserts {
+    /// So many upserts of 1 KiB by so many clients.
+    pub(crate) fn upserts(&self, clients: usize, count: u64) -> Upserts {
         let script = self.scratch.path().join("upsert.sql");
         let text = format!(
             "\\set id random(0, {})\nINSERT INTO entries VALUES ('entry-' || :id, \
@@ -86,10 +104,12 @@ impl Postgres {
         );
         std::fs::write(&script, text).expect("a file of our own");
         let log = self.scratch.path().join("log");
-        let (clients, seconds) = (clients.to_string(), seconds.to_string());
+        let each = (count / clients as u64).to_string();
+        let (clients, threads) = (clients.to_string(), clients.min(2).to_string());
         let port = self.primary.port.to_string();
         let output = self.run("pgbench", |command| {
-            command.args(["-n", "-M", "prepared", "-j", "2", "-l", "-c", &clients, "-T", &seconds]);
+            command
+                .args(["-n", "-M", "prepared", "-j", &threads, "-l", "-c", &clients, "-t", &each]);
             command.arg("--log-prefix").arg(&log).arg("-f").arg(&script).args(["-p", &port]);
             command.arg("-h").arg(self.scratch.path()).arg("postgres")
         });
@@ -133,7 +153,7 @@ impl Postgres {
     fn sql(&self, statement: &str) -> Result<String, String> {
         let port = self.primary.port.to_string();
         self.run("psql", |command| {
-            command.args(["-q", "-p", &port, "-h"]).arg(self.scratch.path());
+            command.args(["-qtA", "-p", &port, "-h"]).arg(self.scratch.path());
             command.args(["-c", statement, "postgres"])
         })
     }

@@ -14,8 +14,8 @@ use crate::{ENTRIES, ROUNDS, report};
 const TURNS: u64 = 8;
 const WRITES_IN_TURN: u64 = 250;
 
-/// How long PostgreSQL is measured.
-const POSTGRES_SECONDS: u32 = 5;
+/// How many upserts PostgreSQL is measured over.
+const UPSERTS: u64 = 5_000;
 
 pub(crate) fn measure() {
     let mut pair = Pair::prepare(|address| address);
@@ -52,5 +52,5 @@ pub(crate) fn measure() {
 fn postgres() -> Result<(f64, f64), String> {
     let mut postgres = Postgres::start(1)?;
     postgres.add_standby()?;
-    Ok(percentiles(postgres.upserts(1, POSTGRES_SECONDS).latencies))
+    Ok(percentiles(postgres.upserts(1, UPSERTS).latencies))
 }
