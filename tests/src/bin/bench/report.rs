@@ -39,6 +39,17 @@ pub(crate) fn at_most(what: &str, unit: &str, rounds: &[(f64, f64)], target: f64
     );
 }
 
+/// A time that the rival must take so many times longer for.
+pub(crate) fn faster(what: &str, rounds: &[(f64, f64)], target: f64) {
+    let inverse: Vec<_> = rounds.iter().map(|(ours, theirs)| (1.0 / ours, 1.0 / theirs)).collect();
+    let (ours, theirs, ratio) = medians(&inverse);
+    let seconds = |rate: f64| format!("{:.2} s", 1.0 / rate);
+    let target_text = format!(">= {target:.2}");
+    let ratio_text = format!("{ratio:.2}");
+    let verdict = verdict(ratio >= target);
+    line(what, &seconds(ours), &seconds(theirs), &ratio_text, &target_text, verdict);
+}
+
 /// A figure with a bound of its own and no rival.
 pub(crate) fn below(what: &str, unit: &str, figure: f64, bound: f64) {
     let target = format!("< {bound:.0} {unit}");
