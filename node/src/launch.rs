@@ -3,7 +3,6 @@
 
 use std::process::ExitCode;
 
-use clavitor_core::alert::Alert;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::cli::{self, Command, Exit, client};
@@ -65,11 +64,6 @@ pub fn version<P: Plumbing>() -> String {
 pub fn complain(what: &str) -> Exit {
     log::line(&format!("error: {what}"));
     Exit::Refused
-}
-
-/// Writes an alert where there is no machine to route it.
-pub fn alert(alert: &Alert) {
-    log::line(&alert.to_string());
 }
 
 fn warn(loaded: &Loaded) {
