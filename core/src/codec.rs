@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use bincode::config;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The version of every payload this build writes.
 pub const VERSION: u8 = 1;
@@ -61,6 +61,13 @@ pub fn encode_into<T: Serialize>(value: &T, out: &mut Vec<u8>) {
 
 /// Decodes a value that stands alone in `bytes`.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let value = view(bytes)?;
+    is_encoding_of(&value, bytes).then_some(value).ok_or(CodecError::Malformed)
+}
+
+/// Decodes a value that may borrow from `bytes`, and does not ask for the canonical form: only for
+/// what this server has written itself, and has checked.
+pub fn view<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
     let (version, payload) = bytes.split_first().ok_or(CodecError::Version)?;
     if *version != VERSION {
         return Err(CodecError::Version);
@@ -68,8 +75,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecE
     let config = config::legacy().with_limit::<BYTES_MAX>();
     let (value, read) = bincode::serde::borrow_decode_from_slice(payload, config)
         .map_err(|_| CodecError::Malformed)?;
-    let canonical = read == payload.len() && is_encoding_of(&value, bytes);
-    canonical.then_some(value).ok_or(CodecError::Malformed)
+    (read == payload.len()).then_some(value).ok_or(CodecError::Malformed)
 }
 
 fn is_encoding_of<T: Serialize>(value: &T, bytes: &[u8]) -> bool {

@@ -12,8 +12,10 @@ use crate::hlc::Hlc;
 use crate::name::{EntryName, VaultName};
 
 mod context;
+mod view;
 
 pub use context::{Context, LOST_MAX, POPS_MAX};
+pub use view::{EntryView, view_entry};
 
 /// The largest blob, in bytes.
 pub const BLOB_BYTES_MAX: usize = 1024 * 1024;
@@ -165,14 +167,18 @@ pub fn decode_head(bytes: &[u8]) -> Result<(Head, usize), RecordError> {
 }
 
 fn split(bytes: &[u8]) -> Result<(Head, &[u8]), RecordError> {
+    let (head, blob) = split_head(bytes)?;
+    Ok((codec::decode(head).map_err(RecordError::Codec)?, blob))
+}
+
+fn split_head(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
     let damaged = RecordError::Codec(CodecError::Malformed);
     let (prefix, rest) = bytes.split_first_chunk::<4>().ok_or(damaged)?;
     let head_bytes = usize::try_from(u32::from_le_bytes(*prefix)).map_err(|_| damaged)?;
     if head_bytes > HEAD_BYTES_MAX {
         return Err(damaged);
     }
-    let (head, blob) = rest.split_at_checked(head_bytes).ok_or(damaged)?;
-    Ok((codec::decode(head).map_err(RecordError::Codec)?, blob))
+    rest.split_at_checked(head_bytes).ok_or(damaged)
 }
 
 /// The head of a client's new version of an entry: it supersedes what the server holds now.

@@ -10,6 +10,7 @@ mod routes;
 mod tokens;
 mod writing;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -17,7 +18,7 @@ use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::edition::NotFound;
 use clavitor_core::time::Instant;
 
-use futures_util::FutureExt;
+use futures_util::future::{Either, FutureExt, ready};
 
 use crate::http::{Code, Connections, Problem, Request, Response, ResponseBody};
 use crate::plumbing::Plumbing;
@@ -83,17 +84,27 @@ impl<P: Plumbing> Api<P> {
         request: ApiRequest<P>,
     ) -> impl Future<Output = Result<Response, Problem>> + Send + Unpin + use<P> {
         let remote = request.remote.ip();
-        let api = self.clone();
-        routes::answer(self, face, request).map(move |answer| {
-            match &answer {
-                Ok(response) => api.ledger.answered(response.status()),
-                Err(problem) => {
-                    api.ledger.answered(problem.status());
-                    api.ledger.refused(remote, problem.code());
-                }
+        match routes::answer(self, face, request) {
+            Either::Left(now) => {
+                let answer = now.into_inner();
+                self.note(remote, &answer);
+                Either::Left(ready(answer))
             }
-            answer
-        })
+            Either::Right(later) => {
+                let api = self.clone();
+                Either::Right(later.inspect(move |answer| api.note(remote, answer)))
+            }
+        }
+    }
+
+    fn note(&self, remote: IpAddr, answer: &Result<Response, Problem>) {
+        match answer {
+            Ok(response) => self.ledger.answered(response.status()),
+            Err(problem) => {
+                self.ledger.answered(problem.status());
+                self.ledger.refused(remote, problem.code());
+            }
+        }
     }
 
     /// What becomes of a request that matches no route.

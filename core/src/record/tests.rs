@@ -28,6 +28,24 @@ fn a_record_survives_its_encoding() {
 }
 
 #[test]
+fn a_view_shows_what_the_entry_says_and_nothing_else_is_one() {
+    let held = record(entry(false), vec![1, 2, 3]);
+    let later = successor(Some(&held.head), &[], hlc(6), entry(false));
+    for (deleted, blob) in [(false, vec![1, 2, 3]), (true, vec![])] {
+        let bytes = Record { blob, ..record(entry(deleted), vec![]) }.encode();
+        let view = view_entry(&bytes).unwrap();
+        assert_eq!((view.hlc, view.deleted), (hlc(5), deleted));
+        assert_eq!(view.blob, Record::decode(&bytes).unwrap().blob);
+    }
+    let bytes = Record { head: later, blob: vec![7] }.encode();
+    assert_eq!(view_entry(&bytes).map(|view| view.blob), Ok([7].as_slice()));
+    let Item::Entry { vault, entry, deleted } = entry(false) else { return };
+    let loser = record(Item::Loser { vault, entry, deleted }, vec![1]).encode();
+    assert!(view_entry(&loser).is_err());
+    assert!((0..bytes.len() - 1).all(|len| view_entry(&bytes[..len]).is_err()));
+}
+
+#[test]
 fn records_that_break_a_rule_are_refused() {
     let tombstone_with_blob = record(entry(true), vec![1]);
     let too_large = record(entry(false), vec![0; BLOB_BYTES_MAX + 1]);

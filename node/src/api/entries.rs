@@ -71,15 +71,12 @@ pub(super) fn get<P: Plumbing>(
 ) -> Result<Response, Problem> {
     let (_, vault, entry) = admit(api, request, vault, entry, Scope::Read)?;
     request.query(&[])?;
-    let stored = api.store.read(|reader| reader.record(&Key::Entry(vault, entry)));
-    let stored = stored.map_err(|error| api.read_error(&error))?.ok_or(Code::NotFound)?;
-    if matches!(stored.record.head.item, Item::Entry { deleted: true, .. }) {
-        return Err(Code::NotFound.into());
-    }
-    let mut response = Response::new(ResponseBody::from(stored.record.blob));
+    let stored = api.store.read(|reader| reader.entry(&vault, &entry));
+    let (hlc, blob) = stored.map_err(|error| api.read_error(&error))?.ok_or(Code::NotFound)?;
+    let mut response = Response::new(ResponseBody::from(blob));
     let content_type = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    set_etag(&mut response, stored.record.head.hlc);
+    set_etag(&mut response, hlc);
     api.plumbing.mark_read(response.headers_mut());
     Ok(response)
 }

@@ -15,11 +15,11 @@ use http::{Method, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBuf, Timer, Write};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 
 use super::body::{BodyBudget, Cut, ResponseBody};
 use super::problem::Problem;
-use super::request::{Request, Response};
+use super::request::{Means, Request, Response};
 use super::stall::Stall;
 
 /// The most bytes of a request's head.
@@ -79,14 +79,23 @@ impl Drop for Slot {
     }
 }
 
-struct InFlight(Arc<Shared>);
+// Through the connection's own means: what all connections share is counted, not handed about.
+struct InFlight<T>(Arc<Means<T>>);
 
-impl Drop for InFlight {
+impl<T> InFlight<T> {
+    fn begin(means: &Arc<Means<T>>) -> Self {
+        means.connections.shared.requests.fetch_add(1, Ordering::SeqCst);
+        Self(means.clone())
+    }
+}
+
+impl<T> Drop for InFlight<T> {
     fn drop(&mut self) {
+        let shared = &self.0.connections.shared;
         // Only who stops the server waits. One order for all four: who waits has closed `stop`
         // before it counted the requests, so the last of those sees it closed.
-        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.stop.is_closed() {
-            let _ = self.0.quiet.try_send(());
+        if shared.requests.fetch_sub(1, Ordering::SeqCst) == 1 && shared.stop.is_closed() {
+            let _ = shared.quiet.try_send(());
         }
     }
 }
@@ -126,11 +135,6 @@ impl Connections {
             let _ = self.shared.quieted.recv().await;
         }
     }
-
-    fn begin(&self) -> InFlight {
-        self.shared.requests.fetch_add(1, Ordering::AcqRel);
-        InFlight(self.shared.clone())
-    }
 }
 
 /// Serves one connection to its end. `answer` is the API.
@@ -148,11 +152,11 @@ pub async fn serve<Io, T, F, A>(
     F: Fn(Request<T>) -> A,
     A: Future<Output = Result<Response, Problem>> + Unpin,
 {
-    let shared_timer = Arc::new(timer.clone());
+    let means = Arc::new(Means { connections, budget, timer: timer.clone() });
     let service = service_fn(|request: http::Request<Incoming>| {
-        let in_flight = connections.begin();
+        let in_flight = InFlight::begin(&means);
         let is_head = request.method() == Method::HEAD;
-        let request = Request::new(request, remote, &budget, &shared_timer);
+        let request = Request::new(request, remote, &means);
         let answer = match request {
             Ok(request) => Either::Left(answer(request)),
             Err(problem) => Either::Right(ready(Err(problem))),
@@ -166,15 +170,44 @@ pub async fn serve<Io, T, F, A>(
     builder.timer(timer.clone()).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let mut connection = builder.serve_connection(Stall::new(io, timer.clone()), service);
-    let stopped = std::pin::pin!(connections.stopped());
     // A client that breaks the protocol ends its own connection; nobody else is concerned.
-    let served = poll_fn(|cx| connection.poll_without_shutdown(cx));
-    if let Either::Right(_) = select(served, stopped).await {
+    if serve_until_stopped(&mut connection, &means.connections).await.is_none() {
         Pin::new(&mut connection).graceful_shutdown();
         let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     }
     linger(connection.into_parts().io, timer).await;
     drop(slot);
+}
+
+/// Serves a connection to its end; `None` if the server is to stop before.
+async fn serve_until_stopped<Io, S, B>(
+    connection: &mut http1::Connection<Io, S>,
+    connections: &Connections,
+) -> Option<()>
+where
+    Io: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = B> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut stopped = std::pin::pin!(connections.stopped());
+    let mut is_watching = false;
+    poll_fn(|cx| {
+        if connection.poll_without_shutdown(cx).is_ready() {
+            return Poll::Ready(Some(()));
+        }
+        // Once it watches, the task is woken, and a look at the flag tells why.
+        let is_stopping = if is_watching {
+            connections.is_stopping()
+        } else {
+            is_watching = true;
+            stopped.as_mut().poll(cx).is_ready()
+        };
+        if is_stopping { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
 }
 
 /// Closes without losing the answer: closing a socket that holds unread bytes makes the system
@@ -200,12 +233,12 @@ async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
 }
 
 /// An answer's body; its request is in flight until the last byte is handed over.
-struct Sending {
+struct Sending<T> {
     body: ResponseBody,
-    _in_flight: InFlight,
+    _in_flight: InFlight<T>,
 }
 
-impl Body for Sending {
+impl<T> Body for Sending<T> {
     type Data = Bytes;
     type Error = Cut;
 

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
+use super::connection::Connections;
 use super::problem::{Code, Problem};
 
 /// An answer.
@@ -35,8 +36,14 @@ pub struct Request<T> {
     path: Path,
     query: Option<String>,
     body: Incoming,
-    budget: BodyBudget,
-    timer: Arc<T>,
+    means: Arc<Means<T>>,
+}
+
+/// What the requests of one connection share.
+pub(super) struct Means<T> {
+    pub(super) connections: Connections,
+    pub(super) budget: BodyBudget,
+    pub(super) timer: T,
 }
 
 impl<T: Timer> Request<T> {
@@ -44,8 +51,7 @@ impl<T: Timer> Request<T> {
     pub(super) fn new(
         request: http::Request<Incoming>,
         remote: SocketAddr,
-        budget: &BodyBudget,
-        timer: &Arc<T>,
+        means: &Arc<Means<T>>,
     ) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let count = |name| head.headers.get_all(name).iter().count();
@@ -64,8 +70,7 @@ impl<T: Timer> Request<T> {
             path,
             query: head.uri.query().map(str::to_owned),
             body,
-            budget: budget.clone(),
-            timer: timer.clone(),
+            means: means.clone(),
         })
     }
 
@@ -96,7 +101,7 @@ impl<T: Timer> Request<T> {
 
     /// The whole body, at most `bytes_max`.
     pub async fn body(self, bytes_max: usize) -> Result<Whole, Problem> {
-        let whole = read_whole(self.body, bytes_max, &self.budget, &*self.timer).await;
+        let whole = read_whole(self.body, bytes_max, &self.means.budget, &self.means.timer).await;
         whole.map_err(Problem::from)
     }
 
@@ -106,7 +111,7 @@ impl<T: Timer> Request<T> {
         bytes_max: usize,
         budget: &BodyBudget,
     ) -> Result<Whole, Problem> {
-        let whole = read_whole(self.body, bytes_max, budget, &*self.timer).await;
+        let whole = read_whole(self.body, bytes_max, budget, &self.means.timer).await;
         whole.map_err(Problem::from)
     }
 

@@ -15,11 +15,7 @@ pub(super) const TOKEN: u8 = b't';
 /// The bytes a key is stored under; at most 367.
 pub fn encode_key(key: &Key) -> Vec<u8> {
     match key {
-        Key::Entry(vault, entry) => {
-            let mut out = vault_prefix(ENTRY, vault);
-            out.extend_from_slice(entry.as_str().as_bytes());
-            out
-        }
+        Key::Entry(vault, entry) => entry_key(vault, entry),
         Key::Token(id) => [&[TOKEN], id.0.as_slice()].concat(),
         Key::Loser(vault, entry, hlc) => {
             let mut out = loser_prefix(vault, entry);
@@ -46,6 +42,13 @@ pub fn decode_key(bytes: &[u8]) -> Option<Key> {
         }
         _ => None,
     }
+}
+
+/// The bytes an entry is stored under.
+pub(super) fn entry_key(vault: &VaultName, entry: &EntryName) -> Vec<u8> {
+    let mut out = vault_prefix(ENTRY, vault);
+    out.extend_from_slice(entry.as_str().as_bytes());
+    out
 }
 
 /// What the keys of a vault's records of one kind begin with.

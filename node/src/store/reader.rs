@@ -6,7 +6,7 @@ use clavitor_core::credential::AccessToken;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::Seq;
 use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::{Head, Item, Key};
+use clavitor_core::record::{self, Head, Item, Key};
 use heed::RoTxn;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,21 @@ impl<'a> Reader<'a> {
     pub fn record(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let stored = self.tables.records.get(self.txn, &keys::encode_key(key))?;
         stored.map(tables::decode_stored).transpose()
+    }
+
+    /// The version and the blob of an entry that is there.
+    pub fn entry(
+        &self,
+        vault: &VaultName,
+        entry: &EntryName,
+    ) -> Result<Option<(Hlc, Vec<u8>)>, StoreError> {
+        let key = keys::entry_key(vault, entry);
+        let Some(stored) = self.tables.records.get(self.txn, &key)? else {
+            return Ok(None);
+        };
+        let (_, encoded) = tables::split_stored(stored)?;
+        let view = record::view_entry(encoded).map_err(|_| tables::DAMAGED_RECORD)?;
+        Ok((!view.deleted).then(|| (view.hlc, view.blob.to_vec())))
     }
 
     /// A record without its blob.

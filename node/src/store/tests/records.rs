@@ -29,6 +29,20 @@ fn each_record_is_listed_once_at_its_newest_number() {
 }
 
 #[test]
+fn a_client_reads_the_version_that_is_there_and_none_that_is_deleted() {
+    let dir = Dir::new();
+    let store = dir.open();
+    let read = || store.read(|reader| reader.entry(&vault(), &entry("a"))).unwrap();
+    assert_eq!(read(), None);
+    put(&store, "a", b"one");
+    put(&store, "a", b"two");
+    let stored = get(&store, "a").unwrap().record;
+    assert_eq!(read(), Some((stored.head.hlc, b"two".to_vec())));
+    delete(&store, "a");
+    assert_eq!(read(), None);
+}
+
+#[test]
 fn renumbering_owes_the_same_version_again() {
     let dir = Dir::new();
     let store = dir.open();

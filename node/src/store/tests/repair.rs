@@ -46,6 +46,8 @@ fn a_flipped_byte_is_found_and_not_served() {
     let store = dir.open();
     let read = store.read(|reader| reader.record(&key("7")));
     assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
+    let served = store.read(|reader| reader.entry(&vault(), &entry("7")));
+    assert!(matches!(served, Err(StoreError::Damaged(_))), "{served:?}");
     assert!(get(&store, "8").is_some());
 }
 
