@@ -39,6 +39,8 @@ alert_types! {
     DuplicatePopId = "duplicate_pop_id",
     /// Two different versions carry the same timestamp; the larger digest won everywhere.
     EqualTimestamps = "equal_timestamps",
+    /// The flight recorder cannot write and is off until the next start.
+    FlightRecorderFailed = "flight_recorder_failed",
     /// The conflict journal reached its bound and gave up its oldest items.
     JournalTrimmed = "journal_trimmed",
     /// A peer cannot take a record; it is kept and tried again.

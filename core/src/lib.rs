@@ -4,8 +4,9 @@
 //! and entropy, and carry out the effects that come back. `no_std` keeps it so by construction.
 //!
 //! Reading order: [`time`] and [`id`] name things, [`hlc`] orders them, [`record`] is what is
-//! stored, [`codec`] is its bytes, [`credential`] proves access; [`alert`], [`backoff`] and
-//! [`edition`] are what machines are made of; [`shutdown`] and [`pop`] are the machines.
+//! stored, [`codec`] is its bytes, [`credential`] proves access; [`store`] is what transactions do
+//! to tables of bytes, [`entry`] and [`token`] are what clients do in them; [`alert`], [`backoff`]
+//! and [`edition`] are what machines are made of; [`shutdown`] and [`pop`] are the machines.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
@@ -26,6 +27,12 @@ pub mod codec;
 
 pub mod credential;
 
+pub mod store;
+
+pub mod entry;
+
+pub mod token;
+
 pub mod alert;
 
 pub mod backoff;
@@ -35,3 +42,4 @@ pub mod edition;
 pub mod shutdown;
 
 pub mod pop;
+

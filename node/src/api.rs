@@ -30,7 +30,7 @@ use access::KnownTokens;
 pub use access::{Access, LOCAL_TOKEN};
 pub use ledger::Ledger;
 pub use metrics::head as metric_head;
-pub use writing::{Ack, Precondition, write_error};
+pub use writing::{Ack, write_error};
 
 /// A request of an edition's API.
 pub type ApiRequest<P> = Request<<<P as Plumbing>::Runtime as Runtime>::Timer>;

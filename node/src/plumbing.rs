@@ -46,11 +46,11 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
     /// The runtime it runs on.
     type Runtime: Runtime;
     /// Its POP's machine.
-    type Pop: Pop<Input = Self::Input, Effect = Self::Effect> + Send;
+    type Pop: Pop<Input = Self::Input, Effect = Self::Effect> + Serialize + Send;
     /// The machine's facts.
-    type Input: From<pop::Input> + Send;
+    type Input: From<pop::Input> + Serialize + Send;
     /// The machine's orders.
-    type Effect: Send;
+    type Effect: Serialize + Send;
     /// Its own routes.
     type Route: Copy + Send;
 

@@ -1,19 +1,15 @@
 //! The LMDB store: one environment per data directory, one thread that writes.
 //!
 //! A write is a closure over a [`Transaction`]; all writes that wait at one moment share one LMDB
-//! transaction and one sync. A read copies what it needs out of a short read transaction.
+//! transaction and one sync. A read copies what it needs out of a short read transaction. What is
+//! decided inside of transactions is [`clavitor_core::store`]'s.
 
-mod checksum;
 mod error;
 mod export;
 mod file;
 mod inbox;
 mod job;
-mod keys;
-mod page;
-mod reader;
-mod tables;
-mod transaction;
+mod lmdb;
 mod verify;
 mod writer;
 
@@ -26,9 +22,9 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
-use clavitor_core::hlc::{Clock, Hlc};
-use clavitor_core::id::{OpId, PopId, Seq, StoreId};
-use clavitor_core::record::RecordId;
+use clavitor_core::hlc::Clock;
+use clavitor_core::id::{PopId, Seq, StoreId};
+use clavitor_core::store::{self as tables, TABLES_MAX, settle_identity};
 use clavitor_core::time::UnixTime;
 use futures_channel::oneshot;
 use heed::{Env, EnvOpenOptions, WithoutTls};
@@ -36,28 +32,33 @@ use rustix::fs::FlockOperation;
 
 use crate::entropy;
 
-pub use error::{OpenError, Stop, StoreError, WriteError};
-pub use export::{ExportError, Exported, IMPORTED, Imported, export_to, import_from};
+pub use clavitor_core::store::{
+    Awaited, CHANGES, Change, ChangeRow, EntryPage, EntryRow, HeadRow, IMPORTED, LoserPage,
+    LoserRow, META, Notice, Origin, RECORDS, Rows, RowsMut, State, Stop, StoreError, Stored, Table,
+    decode_key, encode_key,
+};
+pub use error::{OpenError, WriteError};
+pub use export::{ExportError, Exported, Imported, export_to, import_from};
 pub use inbox::{GROUP_BYTES_MAX, GROUP_OPS_MAX};
-pub use keys::{decode_key, encode_key};
-pub use page::{EntryPage, EntryRow, LoserPage, LoserRow};
-pub use reader::{ChangeRow, HeadRow, Reader};
-pub use tables::{Change, Origin, State, Stored, Table, Tables};
-pub use transaction::Transaction;
+pub use lmdb::{ReadRows, WriteRows};
 pub use verify::{FINDINGS_MAX, Finding, Verified, restamp, verify};
 
 use inbox::Message;
 use job::{Job, Typed};
+use lmdb::Tables;
 use writer::Writer;
+
+/// A view of the store at one moment.
+pub type Reader<'a, R = ReadRows<'a>> = tables::Reader<'a, R>;
+
+/// A write transaction in progress, shared by the operations of a group.
+pub type Transaction<'a> = tables::Transaction<'a, WriteRows<'a>>;
 
 /// The most writes that wait for the writer; one more is refused as busy.
 pub const QUEUE_MAX: usize = 4_096;
 
 /// The most read transactions at once.
 const READERS_MAX: u32 = 1_024;
-
-/// The most named databases: the store's own and an edition's.
-const TABLES_MAX: u32 = 16;
 
 /// The share of the map that client writes may fill, in percent. The rest is for deletions, merges
 /// and bookkeeping, which must go on when writes are refused.
@@ -72,30 +73,6 @@ pub struct Opening<'a> {
     pub bytes_max: u64,
     /// The POP id to use; `None` takes the stored one, else mints one.
     pub pop: Option<PopId>,
-}
-
-/// What was committed, for whoever must know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notice {
-    /// The newest sequence number.
-    pub last: Seq,
-    /// Whether something changed that came from no peer.
-    pub own: bool,
-    /// The peers, with their data directories, that other changes came from.
-    pub from: Vec<(PopId, StoreId)>,
-    /// Requests that wait until a backup holds what they wrote.
-    pub awaited: Vec<Awaited>,
-}
-
-/// A write whose client waits until a backup holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Awaited {
-    /// Names the request.
-    pub op: OpId,
-    /// What was written.
-    pub record: RecordId,
-    /// The version that was written.
-    pub hlc: Hlc,
 }
 
 type Observer = Box<dyn Fn(Notice) + Send + Sync>;
@@ -149,23 +126,30 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let lock = lock_directory(opening.dir)?;
         let env = open_environment(opening.dir, opening.bytes_max)?;
-        let (tables, facts) = tables::prepare(&env, opening.pop, entropy::bytes)?;
+        let tables = Tables::open_own(&env)?;
+        let mut rows = WriteRows::begin(&env, &tables)?;
+        let identity = settle_identity(&mut rows, opening.pop, entropy::bytes)?;
+        if identity.has_changed {
+            rows.commit()?;
+        } else {
+            drop(rows);
+        }
         let (queue, jobs) = sync_channel(QUEUE_MAX);
         let store = Self {
             inner: Arc::new(Inner {
                 env,
                 tables,
-                pop: facts.pop,
-                store_id: Mutex::new(facts.store_id),
-                is_new: facts.is_new,
+                pop: identity.pop,
+                store_id: Mutex::new(identity.store_id),
+                is_new: identity.is_new,
                 queue,
                 writer: Mutex::new(None),
                 observer: OnceLock::new(),
                 on_failure: Box::new(on_failure),
-                last: AtomicU64::new(facts.state.seq.0),
+                last: AtomicU64::new(identity.state.seq.0),
                 confirmed: AtomicU64::new(u64::MAX),
-                floor_ms: AtomicU64::new(facts.state.floor.ms),
-                entries: AtomicU64::new(facts.state.entries),
+                floor_ms: AtomicU64::new(identity.state.floor.ms),
+                entries: AtomicU64::new(identity.state.entries),
                 token_changes: AtomicU64::new(0),
                 commits: AtomicU64::new(0),
                 writes: AtomicU64::new(0),
@@ -174,8 +158,8 @@ impl Store {
                 lock,
             }),
         };
-        let clock = Clock::new(facts.pop, facts.state.floor);
-        let writer = Writer::new(Arc::downgrade(&store.inner), jobs, clock, facts.state, now);
+        let clock = Clock::new(identity.pop, identity.state.floor);
+        let writer = Writer::new(Arc::downgrade(&store.inner), jobs, clock, identity.state, now);
         let thread = std::thread::Builder::new().name("store-writer".into());
         let owner = Arc::downgrade(&store.inner);
         let thread = thread.spawn(move || {
@@ -236,13 +220,13 @@ impl Store {
         &self,
         read: impl FnOnce(&Reader<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let txn = self.inner.env.read_txn()?;
-        read(&Reader::new(&txn, &self.inner.tables))
+        let rows = ReadRows::begin(&self.inner.env, &self.inner.tables)?;
+        read(&Reader::new(&rows))
     }
 
-    /// Makes or opens a named table of an edition. Only at start-up: it waits for the writer.
-    pub fn table(&self, name: &str) -> Result<Table, StoreError> {
-        Ok(tables::create(&self.inner.env, name)?)
+    /// Makes or opens a table of an edition. Only at start-up: it waits for the writer.
+    pub fn open_table(&self, table: Table) -> Result<(), StoreError> {
+        self.inner.tables.open(&self.inner.env, table).map_err(lmdb::failure)
     }
 
     /// Finishes every accepted write and ends the writer; later writes are refused.
@@ -307,8 +291,8 @@ impl Store {
 
     /// How many bytes are in use, and how many client writes may use.
     pub fn usage(&self) -> Result<(u64, u64), StoreError> {
-        let txn = self.inner.env.read_txn()?;
-        Ok((self.inner.tables.bytes_used(&txn)?, quota(self.inner.bytes_max)))
+        let rows = ReadRows::begin(&self.inner.env, &self.inner.tables)?;
+        Ok((rows.bytes_used()?, quota(self.inner.bytes_max)))
     }
 
     /// The bytes left on the disk; a system that does not tell has no bound.
@@ -372,7 +356,7 @@ fn open_environment(dir: &Path, bytes_max: u64) -> Result<Env<WithoutTls>, OpenE
     }
     let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.map_size(bytes).max_dbs(TABLES_MAX).max_readers(READERS_MAX);
+    options.map_size(bytes).max_dbs(TABLES_MAX.into()).max_readers(READERS_MAX);
     // SAFETY: the lock file keeps every other process of ours out of the directory, the map is
     // never written through, and no flag weakens LMDB's own guarantees.
     unsafe { options.open(dir) }.map_err(OpenError::from)

@@ -5,6 +5,12 @@
 //! Reading order: [`merge`] decides what a record becomes when two versions meet; [`frame`] is
 //! what POPs say to each other and how it is authenticated; [`replication`] is the machine that
 //! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`pop`] composes them all.
+//!
+//! What happens inside transactions: [`cluster`] is what is configured, [`received`] and [`tables`]
+//! are what is kept, [`epoch`] says who is primary and [`admission`] who may write; [`apply`] takes
+//! frames in, [`journal`] keeps what lost, [`load`] builds frames, [`sent`] keeps those under way,
+//! [`answer`] reads what came back, [`books`] carries out what the machine orders then; [`debt`] is
+//! what operators ask for, [`boot`] is the start.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
@@ -22,6 +28,32 @@ pub mod waiters;
 pub mod skew;
 
 pub mod pop;
+
+pub mod cluster;
+
+pub mod received;
+
+pub mod tables;
+
+pub mod epoch;
+
+pub mod admission;
+
+pub mod apply;
+
+pub mod journal;
+
+pub mod load;
+
+pub mod sent;
+
+pub mod answer;
+
+pub mod books;
+
+pub mod debt;
+
+pub mod boot;
 
 /// Stands in every binary that contains this package, so that its absence can be proven.
 pub const MARKER: &str = "CLAVITOR-COMMERCIAL-02d0e6bb99e43cbf5e71426836b2b9f8";

@@ -1,8 +1,8 @@
-//! The Commercial edition's plumbing: its tables, the apply endpoint, its peers and its journal.
+//! The Commercial edition's plumbing: the apply endpoint, its peers and its journal's routes. What
+//! is decided, inside transactions and out, is [`clavitor_commercial`]'s; this carries it.
 //!
-//! Reading order: `tables` is what it keeps, `apply` takes frames in, `send` builds and posts
-//! them, `journal` keeps what lost, `operate` answers operators, `plumbing` ties it all to the
-//! server.
+//! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
+//! lost, `operate` answers operators, `plumbing` ties it all to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod apply;
@@ -12,15 +12,16 @@ mod operate;
 mod plumbing;
 mod routes;
 mod send;
-mod tables;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::{Keys, Member};
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::View;
+use clavitor_commercial::sent::Sent;
 use clavitor_core::id::{Epoch, OpId};
 use clavitor_core::time::Instant;
 use clavitor_node::driver::Mailbox;
@@ -28,8 +29,7 @@ use clavitor_node::http::BodyBudget;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
-
-use tables::Tables;
+use futures_util::future::AbortHandle;
 
 /// Stands in every binary that contains this package, so that its absence can be proven.
 pub const MARKER: &str = "CLAVITOR-NODE-COMMERCIAL-d9db44ed5f00ba0ee7c2c99742e6be7c";
@@ -39,7 +39,6 @@ pub struct Commercial<R: Runtime> {
     runtime: R,
     store: Store,
     mailbox: Arc<Mailbox<Self>>,
-    tables: Tables,
     cluster: Cluster,
     keys: Option<Keys>,
     epoch: Mutex<Option<Epoch>>,
@@ -48,7 +47,7 @@ pub struct Commercial<R: Runtime> {
     is_imported: AtomicBool,
     waits: Mutex<HashMap<OpId, oneshot::Sender<bool>>>,
     next_wait: AtomicU64,
-    flights: Mutex<HashMap<OpId, send::InFlight>>,
+    sent: Mutex<Sent<AbortHandle>>,
     counters: Counters,
     // Frames have a budget of their own: what strangers send must not keep clients from writing.
     frame_budget: BodyBudget,
@@ -57,15 +56,6 @@ pub struct Commercial<R: Runtime> {
 
 /// The most bytes of frames that are being received at once.
 const FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// The POPs that hold the same vaults, as configured.
-struct Cluster {
-    name: String,
-    own_url: String,
-    primary_url: Option<String>,
-    /// The others, in the order of the configuration: a peer's index is its place here.
-    peer_urls: Vec<String>,
-}
 
 /// What the machine last showed of its peers.
 #[derive(Default)]
@@ -87,6 +77,10 @@ impl<R: Runtime> Commercial<R> {
     fn member(&self) -> Member {
         let (pop, store) = (self.store.pop(), self.store.store_id());
         Member { pop, store, url: self.cluster.own_url.clone() }
+    }
+
+    fn peer_url(&self, peer: u8) -> String {
+        self.cluster.peer_url(peer).to_owned()
     }
 
     fn views(&self) -> (Instant, Vec<View>) {

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use clavitor_commercial::admission::{self, Refused};
+use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
-use clavitor_commercial::replication::{Known, Order, Window};
-use clavitor_commercial::skew;
-use clavitor_commercial::waiters::Waiter;
+use clavitor_commercial::replication::Window;
+use clavitor_commercial::tables::{self, TABLES};
+use clavitor_commercial::{books, boot, journal, skew};
 use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
 use clavitor_core::id::{Epoch, OpId, Seq};
@@ -22,21 +24,13 @@ use clavitor_node::http::{BodyBudget, Code, Problem, Response};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::settings::Settings;
-use clavitor_node::store::{
-    IMPORTED, Notice, Reader, Stop, Store, StoreError, Transaction, WriteError,
-};
+use clavitor_node::store::{Notice, Reader, Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
 use futures_channel::oneshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::journal;
 use crate::routes::Route;
-use crate::send::is_owed;
-use crate::tables::Tables;
-use crate::{Cluster, Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
-
-/// The fact that holds the newest epoch this POP knows.
-pub(crate) const EPOCH: &str = "epoch";
+use crate::{Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
 
 const PRIMARY_LOCATION: HeaderName = HeaderName::from_static("x-primary-location");
 const ROLE: HeaderName = HeaderName::from_static("x-clavitor-role");
@@ -86,12 +80,10 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommercialPop), StoreError> {
         let Parts { runtime, settings, store } = parts;
-        let tables = Tables::open(&store)?;
-        let cluster = Cluster::of(&settings);
-        let epoch = settle_epoch(&store, &cluster)?;
-        let is_imported = settle_imported(&store, &cluster)?;
-        journal::list_unlisted(&store, &tables)?;
-        let boot = boot(&store, &tables, &cluster, epoch, is_imported)?;
+        TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
+        let cluster = cluster_of(&settings);
+        let boot = settle(&store, &cluster)?;
+        let Boot { epoch, is_imported, .. } = boot;
         let lowest = boot.peers.iter().map(|peer| peer.cursor).min();
         lowest.into_iter().for_each(|cursor| store.set_confirmed(cursor));
         let keys = settings.replication.as_ref().map(|it| Keys::derive(it.secret.expose()));
@@ -99,7 +91,6 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             runtime,
             store,
             mailbox,
-            tables,
             cluster,
             keys,
             epoch: Mutex::new(epoch),
@@ -108,7 +99,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             is_imported: AtomicBool::new(is_imported),
             waits: Mutex::new(HashMap::new()),
             next_wait: AtomicU64::new(0),
-            flights: Mutex::new(HashMap::new()),
+            sent: Mutex::default(),
             counters: Counters::default(),
             frame_budget: BodyBudget::of(FRAMES_BYTES_MAX),
             is_full: AtomicBool::new(false),
@@ -119,14 +110,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn committed(&self, notice: Notice) -> Option<Input> {
-        let Notice { last, own, from, awaited } = notice;
-        let waiter = |awaited: clavitor_node::store::Awaited| Waiter {
-            op: awaited.op,
-            record: awaited.record,
-            hlc: awaited.hlc,
-        };
-        let waiters = awaited.into_iter().map(waiter).collect();
-        Some(Input::Committed { last, own, from, waiters })
+        Some(notice.into())
     }
 
     fn perform(
@@ -167,18 +151,18 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn admit(&self, txn: &Transaction<'_>) -> Result<Result<(), Problem>, StoreError> {
-        let epoch: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
-        if epoch.is_none_or(|epoch| epoch.primary != self.store.pop()) {
-            return Ok(Err(self.not_primary(epoch)));
-        }
-        if self.is_imported.load(Ordering::Acquire) {
-            return Ok(Err(Code::Imported.into()));
-        }
-        let agreed = self.agreed_time().unwrap_or(txn.now());
-        if !skew::may_stamp(agreed, txn.now(), txn.floor()) {
-            return Ok(Err(Code::Clock.into()));
-        }
-        Ok(Ok(()))
+        let (pop, agreed) = (self.store.pop(), self.agreed_time());
+        let is_imported = self.is_imported.load(Ordering::Acquire);
+        let refused = match admission::admit(txn, pop, is_imported, agreed) {
+            Ok(()) => return Ok(Ok(())),
+            Err(Stop::Storage(error)) => return Err(error),
+            Err(Stop::Refused(refused)) => refused,
+        };
+        Ok(Err(match refused {
+            Refused::NotPrimary(epoch) => self.not_primary(epoch),
+            Refused::Imported => Code::Imported.into(),
+            Refused::Clock => Code::Clock.into(),
+        }))
     }
 
     fn role(&self) -> Role {
@@ -210,7 +194,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         if !self.is_primary() || self.cluster.peer_urls.is_empty() {
             return Ok(None);
         }
-        self.tables.confirmed_at(reader, seq)
+        tables::confirmed_at(reader, seq)
     }
 
     fn await_backup(&self) -> Option<BackupWait> {
@@ -250,12 +234,7 @@ impl<R: Runtime> Commercial<R> {
     fn not_primary(&self, epoch: Option<Epoch>) -> Problem {
         let problem = Problem::from(Code::NotPrimary);
         let (_, views) = self.views();
-        let at =
-            epoch.and_then(|epoch| views.iter().position(|view| view.pop == Some(epoch.primary)));
-        let known = at.and_then(|at| self.cluster.peer_urls.get(at));
-        let configured =
-            || self.cluster.primary_url.as_ref().filter(|url| **url != self.cluster.own_url);
-        let url = known.or_else(configured);
+        let url = self.cluster.primary_location(epoch, &views);
         match url.and_then(|url| HeaderValue::from_str(url).ok()) {
             Some(url) => problem.header(PRIMARY_LOCATION, url),
             None => problem,
@@ -264,139 +243,51 @@ impl<R: Runtime> Commercial<R> {
 
     /// Takes writes from now on, although the data was imported.
     pub(crate) async fn settle_import(&self) {
-        let settled = self
-            .store
-            .write::<(), (), _>(0, |txn| txn.set_fact(IMPORTED, &false).map_err(Stop::from));
-        if settled.await.is_ok() {
+        let settle = |txn: &mut Transaction<'_>| books::settle_import(txn).map_err(Stop::from);
+        if self.store.write::<(), (), _>(0, settle).await.is_ok() {
             self.is_imported.store(false, Ordering::Release);
         }
     }
 }
 
-impl Cluster {
-    fn of(settings: &Settings) -> Self {
-        let name = settings.cluster_name().to_owned();
-        let own_url = settings.advertise_url.clone().unwrap_or_default();
-        let Some(replication) = &settings.replication else {
-            return Self { name, own_url, primary_url: None, peer_urls: Vec::new() };
-        };
-        let own_url = replication.advertise_url.clone();
-        let members = std::iter::once(&replication.primary).chain(&replication.backups);
-        let peer_urls = members.filter(|url| **url != own_url).cloned().collect();
-        Self { name, own_url, primary_url: Some(replication.primary.clone()), peer_urls }
-    }
-}
-
-/// The epoch to start with. A server alone is primary in epoch 0, which any cluster outranks; the
-/// configured primary of a cluster begins epoch 1; whoever has seen a later one keeps it.
-fn settle_epoch(store: &Store, cluster: &Cluster) -> Result<Option<Epoch>, StoreError> {
-    let stored = store.read(|reader| reader.fact::<Option<Epoch>>(EPOCH))?.flatten();
-    let primary = store.pop();
-    let is_alone = cluster.peer_urls.is_empty();
-    let is_first = cluster.primary_url.as_ref() == Some(&cluster.own_url);
-    let epoch = match stored.filter(|epoch| epoch.number > 0) {
-        Some(epoch) => Some(epoch),
-        None if is_alone => Some(Epoch { number: 0, primary }),
-        None if is_first => Some(Epoch { number: 1, primary }),
-        None => None,
+fn cluster_of(settings: &Settings) -> Cluster {
+    let name = settings.cluster_name().to_owned();
+    let own_url = settings.advertise_url.clone().unwrap_or_default();
+    let Some(replication) = &settings.replication else {
+        return Cluster { name, own_url, primary_url: None, peer_urls: Vec::new() };
     };
-    if epoch != stored {
-        set_fact(store, EPOCH, epoch)?;
-    }
-    Ok(epoch)
+    let own_url = replication.advertise_url.clone();
+    let members = std::iter::once(&replication.primary).chain(&replication.backups);
+    let peer_urls = members.filter(|url| **url != own_url).cloned().collect();
+    Cluster { name, own_url, primary_url: Some(replication.primary.clone()), peer_urls }
 }
 
-/// Whether the data was imported and has yet to hear its peers; a server alone has none to hear.
-fn settle_imported(store: &Store, cluster: &Cluster) -> Result<bool, StoreError> {
-    let is_imported = store.read(|reader| reader.fact::<bool>(IMPORTED))?.unwrap_or(false);
-    if is_imported && cluster.peer_urls.is_empty() {
-        set_fact(store, IMPORTED, false)?;
-        return Ok(false);
-    }
-    Ok(is_imported)
-}
-
-fn set_fact<T>(store: &Store, name: &'static str, value: T) -> Result<(), StoreError>
-where
-    T: serde::Serialize + Send + 'static,
-{
-    write_blocking(store, move |txn| txn.set_fact(name, &value))
-}
-
-fn write_blocking(
-    store: &Store,
-    mut operation: impl FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
-) -> Result<(), StoreError> {
-    let written = store.write_blocking::<(), (), _>(move |txn| operation(txn).map_err(Stop::from));
-    written.map_err(|error| match error {
-        WriteError::Full => StoreError::Full,
-        _ => StoreError::Broken("the writer stopped".into()),
-    })
-}
-
-fn boot(
-    store: &Store,
-    tables: &Tables,
-    cluster: &Cluster,
-    epoch: Option<Epoch>,
-    is_imported: bool,
-) -> Result<Boot, StoreError> {
-    let last = store.last();
-    let (own, urls) = (*tables, cluster.peer_urls.clone());
-    let noted = write_blocking(store, move |txn| note_unverified(&own, txn, &urls, last));
+/// Settles what must be before the machine starts, and finds out what it starts with.
+fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
+    let (pop, last) = (store.pop(), store.last());
+    let of = cluster.clone();
+    let epoch = write_blocking(store, move |txn| boot::settle_epoch(txn, &of, pop))?;
+    let of = cluster.clone();
+    let is_imported = write_blocking(store, move |txn| boot::settle_imported(txn, &of))?;
+    write_blocking(store, |txn: &mut Transaction<'_>| journal::list_unlisted(txn))?;
+    let urls = cluster.peer_urls.clone();
+    let noted = write_blocking(store, move |txn| boot::note_unverified(txn, &urls));
     // A full store must start all the same: it can still be read, and emptied.
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
-    let peers = store.read(|reader| {
-        let known = |url: &String| known(reader, tables, url, last);
-        cluster.peer_urls.iter().map(known).collect::<Result<_, _>>()
-    })?;
-    let window = Window::STANDARD;
-    Ok(Boot { pop: store.pop(), epoch, last, peers, window, is_imported })
+    let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
+    Ok(Boot { pop, epoch, last, peers, window: Window::STANDARD, is_imported })
 }
 
-/// Until a peer answers, it can have no more of this server's changes than there are now.
-fn note_unverified(
-    tables: &Tables,
-    txn: &mut Transaction<'_>,
-    urls: &[String],
-    last: Seq,
-) -> Result<(), StoreError> {
-    for url in urls {
-        let mut row = tables.peer(&txn.reader(), url)?;
-        if row.unverified.is_none() {
-            row.unverified = Some(last);
-            tables.set_peer(txn, url, &row)?;
-        }
-    }
-    Ok(())
-}
-
-/// What is known of a peer, and up to where it is owed nothing.
-fn known(reader: &Reader<'_>, tables: &Tables, url: &str, last: Seq) -> Result<Known, StoreError> {
-    let peer = tables.peer(reader, url)?;
-    let cursor = peer.cursor.min(last);
-    let order = Order {
-        op: OpId(0),
-        is_hello: false,
-        after: cursor,
-        read_after: cursor,
-        upto: last,
-        complete_at: last,
-        identity: peer.identity,
-        covered: Vec::new(),
-    };
-    let mut clean_to = last;
-    for row in reader.changes(cursor)? {
-        let (seq, change, _) = row?;
-        if is_owed(&change, &order) {
-            clean_to = Seq(seq.0.saturating_sub(1));
-            break;
-        }
-    }
-    let setbacks = tables.setbacks(reader, url)?;
-    let url = url.to_owned();
-    let (identity, unverified) = (peer.identity, peer.unverified);
-    Ok(Known { url, identity, cursor, clean_to, setbacks, unverified })
+fn write_blocking<T: Send + 'static>(
+    store: &Store,
+    mut operation: impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let written = store.write_blocking::<T, (), _>(move |txn| operation(txn).map_err(Stop::from));
+    written.map_err(|error| match error {
+        WriteError::Full => StoreError::Full,
+        WriteError::Damaged => StoreError::Damaged("what a start needs cannot be read"),
+        _ => StoreError::Broken("the writer stopped".into()),
+    })
 }
 
 #[cfg(test)]

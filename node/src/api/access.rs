@@ -11,7 +11,7 @@ use http::header;
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem};
 use crate::plumbing::Plumbing;
-use crate::store::{Reader, Stop, StoreError, Transaction};
+use crate::store::{Reader, Rows, Stop, StoreError, Transaction};
 use crate::wall;
 
 /// The fact under which a server keeps its own first admin token, which does not replicate.
@@ -131,7 +131,7 @@ fn presented<T: hyper::rt::Timer>(request: &crate::http::Request<T>) -> Option<P
     credential.trim().parse().ok()
 }
 
-fn find(reader: &Reader<'_>, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
+fn find<R: Rows>(reader: &Reader<'_, R>, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
     let local: Option<AccessToken> = reader.fact(LOCAL_TOKEN)?;
     if let Some(local) = local.filter(|local| local.id == id) {
         return Ok(Some(local));

@@ -1,21 +1,22 @@
 //! Entries: put, get, delete, list.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use clavitor_core::credential::Scope;
+use clavitor_core::entry::{Put, Refused};
 use clavitor_core::hlc::Hlc;
 use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX, Item, Key, Record, successor};
+use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::access::Access;
-use super::writing::{Ack, Precondition, write_error};
+use super::writing::{Ack, precondition_of, write_error};
 use super::{Api, ApiRequest, empty};
 use crate::http::{Code, Problem, Response, ResponseBody, Share, json};
 use crate::plumbing::Plumbing;
-use crate::store::{Awaited, Stop, Transaction};
+use crate::store::Stop;
 use crate::wall;
 
 const PAGE_DEFAULT: usize = 100;
@@ -32,13 +33,13 @@ pub(super) async fn put<P: Plumbing>(
 ) -> Result<Response, Problem> {
     let (access, vault, entry) = admit(&api, &request, vault, entry, Scope::Write)?;
     let ack = Ack::of(&api, &request.query(&["ack"])?)?;
-    let precondition = Precondition::of(&request)?;
+    let precondition = precondition_of(&request)?;
     let deleted = request.method == Method::DELETE;
     let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
     let blob = request.body(blob_bytes_max).await?;
     let (blob, share) = blob.into_parts();
-    let put = Put { vault, entry, precondition, deleted, blob, _share: share, access };
-    write(&api, put, ack).await
+    let put = Put { vault, entry, precondition, deleted, blob };
+    write(&api, Write { put, access, _share: share }, ack).await
 }
 
 fn admit<P: Plumbing>(
@@ -81,35 +82,26 @@ pub(super) fn get<P: Plumbing>(
     Ok(response)
 }
 
-/// One client's new version of an entry.
-struct Put {
-    vault: VaultName,
-    entry: EntryName,
-    precondition: Precondition,
-    deleted: bool,
+/// One client's new version of an entry, and what it may not outlive.
+struct Write {
+    put: Put,
+    access: Access,
     // Counts against the budget of bodies until the write is done with it.
     _share: Share,
-    blob: Vec<u8>,
-    access: Access,
-}
-
-struct Written {
-    hlc: Hlc,
-    was_there: bool,
 }
 
 async fn write<P: Plumbing>(
     api: &Arc<Api<P>>,
-    mut put: Put,
+    mut write: Write,
     ack: Ack,
 ) -> Result<Response, Problem> {
-    let (op, deleted) = (ack.op(), put.deleted);
+    let (op, deleted) = (ack.op(), write.put.deleted);
     let plumbing = api.plumbing.clone();
-    let bytes = put.blob.len() + HEAD_BYTES_MAX;
+    let bytes = write.put.blob.len() + HEAD_BYTES_MAX;
     let written = api.store.write(bytes, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
-        put.access.recheck(txn)?;
-        put.apply(txn, op)
+        write.access.recheck(txn)?;
+        write.put.apply(txn, op).map_err(|stop| stop.map(refusal))
     });
     let written = written.await.map_err(|error| write_error(api, error))?;
     api.note_room(false);
@@ -128,41 +120,10 @@ async fn write<P: Plumbing>(
     Ok(response)
 }
 
-impl Put {
-    fn apply(
-        &mut self,
-        txn: &mut Transaction<'_>,
-        op: Option<clavitor_core::id::OpId>,
-    ) -> Result<Written, Stop<Problem>> {
-        let refuse = |code: Code| Stop::Refused(Problem::from(code));
-        let key = Key::Entry(self.vault.clone(), self.entry.clone());
-        let held = txn.held(&key)?;
-        let is_there = |item: &Item| matches!(item, Item::Entry { deleted: false, .. });
-        let before = held.as_ref().map(|held| &held.head);
-        let live = before.filter(|head| is_there(&head.item)).map(|head| head.hlc);
-        if !self.precondition.holds(live) {
-            return Err(refuse(Code::Precondition));
-        }
-        if self.deleted && live.is_none() {
-            return Err(refuse(Code::NotFound));
-        }
-        if !self.deleted {
-            txn.check_room(self.blob.len() + HEAD_BYTES_MAX)?;
-        }
-        let lost = txn.losers(&self.vault, &self.entry)?;
-        let hlc = txn.next_hlc();
-        let (vault, entry) = (self.vault.clone(), self.entry.clone());
-        let item = Item::Entry { vault, entry, deleted: self.deleted };
-        let head = successor(before, &lost, hlc, item);
-        // Lent, not copied: the operation may have to run again.
-        let record = Record { head, blob: std::mem::take(&mut self.blob) };
-        let done = txn.put_over(held.as_ref(), &record, None);
-        self.blob = record.blob;
-        done?;
-        if let Some(op) = op {
-            txn.await_backup(Awaited { op, record: key.id(), hlc });
-        }
-        Ok(Written { hlc, was_there: live.is_some() })
+fn refusal(refused: Refused) -> Problem {
+    match refused {
+        Refused::Precondition => Code::Precondition.into(),
+        Refused::NotFound => Code::NotFound.into(),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use clavitor_core::credential::{AccessToken, LABEL_BYTES_MAX, Presented, Scope, TokenId};
-use clavitor_core::id::Seq;
 use clavitor_core::name::VaultName;
-use clavitor_core::record::{Context, HEAD_BYTES_MAX, Head, Item, Key, Record};
+use clavitor_core::record::HEAD_BYTES_MAX;
+use clavitor_core::token::{self, Refused, Revoked};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::writing::{Ack, write_error};
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem, Response, json};
 use crate::plumbing::Plumbing;
-use crate::store::{Awaited, Stop, Transaction};
+use crate::store::{Stop, Transaction};
 use crate::{entropy, wall};
 
 /// The most bytes of the document that asks for an access token.
@@ -66,8 +66,7 @@ async fn create<P: Plumbing>(
     let written = api.store.write(HEAD_BYTES_MAX, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
         access.recheck(txn)?;
-        txn.check_room(HEAD_BYTES_MAX)?;
-        write_token(txn, token.clone(), op)
+        token::create(txn, token.clone(), op).map_err(Stop::from)
     });
     written.await.map_err(|error| write_error(api, error))?;
     let status = if ack.wait().await { StatusCode::CREATED } else { StatusCode::ACCEPTED };
@@ -96,21 +95,6 @@ fn token_of(wanted: Wanted, presented: &Presented) -> Result<AccessToken, Proble
         expires: wanted.expires_in.map(|life| created.plus_ms(life * 1_000)),
         revoked: None,
     })
-}
-
-fn write_token(
-    txn: &mut Transaction<'_>,
-    token: AccessToken,
-    op: Option<clavitor_core::id::OpId>,
-) -> Result<Seq, Stop<Problem>> {
-    let key = Key::Token(token.id);
-    let hlc = txn.next_hlc();
-    let head = Head { hlc, context: Context::default(), item: Item::Token(token) };
-    let seq = txn.put(&Record { head, blob: Vec::new() }, None)?;
-    if let Some(op) = op {
-        txn.await_backup(Awaited { op, record: key.id(), hlc });
-    }
-    Ok(seq)
 }
 
 fn list<P: Plumbing>(api: &Api<P>, request: &ApiRequest<P>) -> Result<Response, Problem> {
@@ -173,34 +157,23 @@ pub(super) async fn delete<P: Plumbing>(
     Ok(json(status, &json!({"pending_peers": pending})))
 }
 
-struct Revoked {
-    seq: Seq,
-    is_new: bool,
-}
-
 fn revoke(
     txn: &mut Transaction<'_>,
     id: TokenId,
     access: &Access,
     op: Option<clavitor_core::id::OpId>,
 ) -> Result<Revoked, Stop<Problem>> {
-    let refuse = |code: Code| Stop::Refused(Problem::from(if_admin(access, code)));
     let local: Option<AccessToken> = txn.fact(LOCAL_TOKEN)?;
     if local.is_some_and(|local| local.id == id) {
-        return Err(refuse(Code::LocalToken));
+        return Err(Stop::Refused(if_admin(access, Code::LocalToken).into()));
     }
-    let stored = txn.record(&Key::Token(id))?.ok_or_else(|| refuse(Code::NotFound))?;
-    let Item::Token(mut token) = stored.record.head.item else {
-        return Err(refuse(Code::NotFound));
-    };
-    if !access.allows(Scope::Admin, token.vault.as_ref()) {
-        return Err(Stop::Refused(Code::Forbidden.into()));
-    }
-    if token.revoked.is_some() {
-        return Ok(Revoked { seq: stored.seq, is_new: false });
-    }
-    token.revoked = Some(txn.next_hlc());
-    Ok(Revoked { seq: write_token(txn, token, op)?, is_new: true })
+    let is_allowed = |token: &AccessToken| access.allows(Scope::Admin, token.vault.as_ref());
+    token::revoke(txn, id, is_allowed, op).map_err(|stop| {
+        stop.map(|refused| match refused {
+            Refused::NotFound => if_admin(access, Code::NotFound).into(),
+            Refused::Forbidden => Code::Forbidden.into(),
+        })
+    })
 }
 
 /// Whoever may not administer anything learns nothing about what there is.

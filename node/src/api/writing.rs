@@ -1,6 +1,6 @@
 //! What all writes of clients share: preconditions, acknowledgement, and the errors they end in.
 
-use clavitor_core::hlc::Hlc;
+use clavitor_core::entry::Precondition;
 use http::header;
 use hyper::rt::Timer;
 
@@ -9,54 +9,26 @@ use crate::http::{BadHeader, Code, Problem, Query, Request};
 use crate::plumbing::{BackupWait, Plumbing};
 use crate::store::WriteError;
 
-/// A condition on the version that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// None.
-    Always,
-    /// Anything is there.
-    Exists,
-    /// Nothing is there.
-    Absent,
-    /// This very version is there.
-    Is(Hlc),
-    /// A version that this server never issued: never holds.
-    Never,
+/// Reads `If-Match` and `If-None-Match`.
+pub(super) fn precondition_of<T: Timer>(request: &Request<T>) -> Result<Precondition, Problem> {
+    let bad = |BadHeader| Problem::from(Code::BadPrecondition);
+    let if_match = request.header(header::IF_MATCH).map_err(bad)?;
+    let if_none_match = request.header(header::IF_NONE_MATCH).map_err(bad)?;
+    match (if_match, if_none_match) {
+        (None, None) => Ok(Precondition::Always),
+        (Some("*"), None) => Ok(Precondition::Exists),
+        (Some(tag), None) => precondition_of_tag(tag).ok_or(Code::BadPrecondition.into()),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (None | Some(_), Some(_)) => Err(Code::BadPrecondition.into()),
+    }
 }
 
-impl Precondition {
-    /// Reads `If-Match` and `If-None-Match`.
-    pub fn of<T: Timer>(request: &Request<T>) -> Result<Self, Problem> {
-        let bad = |BadHeader| Problem::from(Code::BadPrecondition);
-        let if_match = request.header(header::IF_MATCH).map_err(bad)?;
-        let if_none_match = request.header(header::IF_NONE_MATCH).map_err(bad)?;
-        match (if_match, if_none_match) {
-            (None, None) => Ok(Precondition::Always),
-            (Some("*"), None) => Ok(Precondition::Exists),
-            (Some(tag), None) => Self::of_tag(tag).ok_or(Code::BadPrecondition.into()),
-            (None, Some("*")) => Ok(Precondition::Absent),
-            (None | Some(_), Some(_)) => Err(Code::BadPrecondition.into()),
-        }
+fn precondition_of_tag(tag: &str) -> Option<Precondition> {
+    let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains(['"', ',']) {
+        return None;
     }
-
-    fn of_tag(tag: &str) -> Option<Self> {
-        let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains(['"', ',']) {
-            return None;
-        }
-        Some(inner.parse().map_or(Precondition::Never, Precondition::Is))
-    }
-
-    /// Whether it holds for what is there.
-    pub fn holds(self, held: Option<Hlc>) -> bool {
-        match self {
-            Precondition::Always => true,
-            Precondition::Exists => held.is_some(),
-            Precondition::Absent => held.is_none(),
-            Precondition::Is(hlc) => held == Some(hlc),
-            Precondition::Never => false,
-        }
-    }
+    Some(inner.parse().map_or(Precondition::Never, Precondition::Is))
 }
 
 /// What a client wants to be sure of before it is answered.
@@ -116,31 +88,17 @@ pub fn write_error<P: Plumbing>(api: &Api<P>, error: WriteError<Problem>) -> Pro
 
 #[cfg(test)]
 mod tests {
+    use clavitor_core::hlc::Hlc;
+
     use super::*;
 
     #[test]
     fn tags_are_timestamps_in_quotes() {
         let hlc: Hlc = "5-0-a".parse().unwrap();
-        assert_eq!(Precondition::of_tag("\"5-0-a\""), Some(Precondition::Is(hlc)));
-        assert_eq!(Precondition::of_tag("\"else\""), Some(Precondition::Never));
+        assert_eq!(precondition_of_tag("\"5-0-a\""), Some(Precondition::Is(hlc)));
+        assert_eq!(precondition_of_tag("\"else\""), Some(Precondition::Never));
         for bad in ["5-0-a", "\"5-0-a", "W/\"5-0-a\"", "\"a\", \"b\"", ""] {
-            assert_eq!(Precondition::of_tag(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn each_precondition_holds_for_what_it_says() {
-        let hlc: Hlc = "5-0-a".parse().unwrap();
-        let cases = [
-            (Precondition::Always, true, true),
-            (Precondition::Exists, true, false),
-            (Precondition::Absent, false, true),
-            (Precondition::Is(hlc), true, false),
-            (Precondition::Never, false, false),
-        ];
-        for (precondition, if_held, if_absent) in cases {
-            assert_eq!(precondition.holds(Some(hlc)), if_held, "{precondition:?}");
-            assert_eq!(precondition.holds(None), if_absent, "{precondition:?}");
+            assert_eq!(precondition_of_tag(bad), None, "{bad}");
         }
     }
 }

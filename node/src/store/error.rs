@@ -1,72 +1,12 @@
-//! What can go wrong in the store.
+//! What can go wrong in the store, beside what can in a transaction.
 
 use std::fmt;
 use std::io;
 
 use clavitor_core::id::{BadId, PopId};
+use clavitor_core::store::{IdentityError, SCHEMA, StoreError};
 
-/// A failure of storage itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreError {
-    /// The map, the quota or the disk is full.
-    Full,
-    /// Stored bytes are not what this server writes.
-    Damaged(&'static str),
-    /// The disk reported an error, or took only part of a page.
-    Cut,
-    /// Anything else; after a failed sync nothing may be tried again on the same pages.
-    Broken(String),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreError::Full => f.write_str("the storage is full"),
-            StoreError::Damaged(what) => write!(f, "the data is damaged: {what}"),
-            StoreError::Cut => f.write_str("storage failed: the disk reports an error"),
-            StoreError::Broken(error) => write!(f, "storage failed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl From<heed::Error> for StoreError {
-    fn from(error: heed::Error) -> Self {
-        const NO_SPACE: i32 = 28;
-        const QUOTA: i32 = 122;
-        const TOO_LARGE: i32 = 27;
-        const IO: i32 = 5;
-        match error {
-            heed::Error::Mdb(heed::MdbError::MapFull) => StoreError::Full,
-            heed::Error::Io(error)
-                if matches!(error.raw_os_error(), Some(NO_SPACE | QUOTA | TOO_LARGE)) =>
-            {
-                StoreError::Full
-            }
-            heed::Error::Io(error) if error.raw_os_error() == Some(IO) => StoreError::Cut,
-            heed::Error::Mdb(heed::MdbError::Corrupted | heed::MdbError::PageNotFound) => {
-                StoreError::Damaged("a page of the store cannot be read")
-            }
-            error => StoreError::Broken(error.to_string()),
-        }
-    }
-}
-
-/// Why an operation stopped before its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop<E> {
-    /// It decided against writing.
-    Refused(E),
-    /// Storage failed under it.
-    Storage(StoreError),
-}
-
-impl<E> From<StoreError> for Stop<E> {
-    fn from(error: StoreError) -> Self {
-        Stop::Storage(error)
-    }
-}
+use super::lmdb;
 
 /// Why a write did not happen, or is not known to have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +63,7 @@ impl From<heed::Error> for OpenError {
             heed::Error::Mdb(heed::MdbError::Invalid | heed::MdbError::VersionMismatch) => {
                 OpenError::Store(StoreError::Damaged("the file is not a store"))
             }
-            error => OpenError::Store(error.into()),
+            error => OpenError::Store(lmdb::failure(error)),
         }
     }
 }
@@ -131,6 +71,18 @@ impl From<heed::Error> for OpenError {
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         OpenError::Store(error)
+    }
+}
+
+impl From<IdentityError> for OpenError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NewerSchema { found } => OpenError::NewerSchema { found },
+            IdentityError::OtherPop { stored, given } => OpenError::OtherPop { stored, given },
+            IdentityError::BadPop(error) => OpenError::BadPop(error),
+            IdentityError::HalfImported => OpenError::HalfImported,
+            IdentityError::Store(error) => OpenError::Store(error),
+        }
     }
 }
 
@@ -144,7 +96,7 @@ impl fmt::Display for OpenError {
                 f,
                 "the data directory was written by a newer version (schema {found}, this one reads {}); \
                  run that version, or import an export of it",
-                super::tables::SCHEMA
+                SCHEMA
             ),
             OpenError::OtherPop { stored, given } => write!(
                 f,

@@ -7,10 +7,14 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use clavitor_core::record::{RECORD_BYTES_MAX, Record};
+use clavitor_core::store::{
+    DAMAGED_RECORD, IMPORTED, IMPORTING, RECORDS, Rows, Stop, StoreError, split_stored,
+};
 use sha2::{Digest, Sha256};
 
-use super::error::{OpenError, Stop, StoreError, WriteError};
-use super::{Opening, Store, WallClock, tables};
+use super::error::{OpenError, WriteError};
+use super::lmdb::ReadRows;
+use super::{Opening, Store, WallClock};
 
 const MAGIC: &[u8] = b"CLAVITOR-EXPORT 1\n";
 
@@ -84,7 +88,7 @@ impl From<StoreError> for ExportError {
 /// Writes every record of one moment. Holds a read transaction throughout: call it from a thread
 /// of its own, and let a slow reader fail rather than wait.
 pub fn export_to(store: &Store, out: &mut impl Write) -> Result<Exported, ExportError> {
-    let txn = store.inner.env.read_txn().map_err(StoreError::from)?;
+    let rows = ReadRows::begin(&store.inner.env, &store.inner.tables)?;
     let mut hash = Sha256::new();
     let mut done = Exported::default();
     let mut put = |bytes: &[u8], done: &mut Exported| {
@@ -93,10 +97,10 @@ pub fn export_to(store: &Store, out: &mut impl Write) -> Result<Exported, Export
         out.write_all(bytes)
     };
     put(MAGIC, &mut done)?;
-    for row in store.inner.tables.records.iter(&txn).map_err(StoreError::from)? {
-        let (_, stored) = row.map_err(StoreError::from)?;
-        let (_, record) = super::tables::split_stored(stored)?;
-        let len = u32::try_from(record.len()).map_err(|_| super::tables::DAMAGED_RECORD)?;
+    for row in rows.all(RECORDS)? {
+        let (_, stored) = row?;
+        let (_, record) = split_stored(stored)?;
+        let len = u32::try_from(record.len()).map_err(|_| DAMAGED_RECORD)?;
         put(&len.to_le_bytes(), &mut done)?;
         put(record, &mut done)?;
         done.records += 1;
@@ -142,7 +146,7 @@ fn import_into<R: Read>(
 ) -> Result<Imported, ExportError> {
     let begun = store.write_blocking::<(), (), _>(|txn| {
         txn.set_fact(IMPORTED, &true)?;
-        txn.set_fact(tables::META_IMPORTING, &true).map_err(Stop::from)
+        txn.set_fact(IMPORTING, &true).map_err(Stop::from)
     });
     begun.map_err(store_error)?;
     let mut done = Imported::default();
@@ -162,21 +166,17 @@ fn import_into<R: Read>(
         written.map_err(store_error)?;
         progress(done.records);
     }
-    let imported = store.write_blocking::<(), (), _>(|txn| {
-        txn.set_fact(tables::META_IMPORTING, &false).map_err(Stop::from)
-    });
+    let imported = store
+        .write_blocking::<(), (), _>(|txn| txn.set_fact(IMPORTING, &false).map_err(Stop::from));
     imported.map_err(store_error)?;
     done.entries = store.entries();
     Ok(done)
 }
 
-/// The fact that a store was imported and has yet to hear its peers.
-pub const IMPORTED: &str = "imported";
-
 fn store_error(error: WriteError<()>) -> ExportError {
     ExportError::Store(match error {
         WriteError::Full => StoreError::Full,
-        WriteError::Damaged => super::tables::DAMAGED_RECORD,
+        WriteError::Damaged => DAMAGED_RECORD,
         _ => StoreError::Broken("the writer stopped".into()),
     })
 }

@@ -1,10 +1,11 @@
 //! An operation on its way through the writer: run inside a transaction, answered once that is on
 //! disk.
 
+use clavitor_core::store::{Stop, StoreError};
 use futures_channel::oneshot;
 
-use super::error::{Stop, StoreError, WriteError};
-use super::transaction::Transaction;
+use super::Transaction;
+use super::error::WriteError;
 
 /// How an operation's run inside a transaction ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ where
             Ok(value) => (Ok(value), Run::Answered),
             Err(Stop::Refused(refusal)) => (Err(WriteError::Refused(refusal)), Run::Refused),
             // No room was found before anything was written: no reason to begin again.
-            Err(Stop::Storage(StoreError::Full)) if !txn.has_written => {
+            Err(Stop::Storage(StoreError::Full)) if !txn.has_written() => {
                 (Err(WriteError::Full), Run::Refused)
             }
             Err(Stop::Storage(error)) => return Run::Failed(error),

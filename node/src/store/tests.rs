@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Waker};
 
+use clavitor_core::hlc::Hlc;
 use clavitor_core::name::{EntryName, VaultName};
 use clavitor_core::record::{Item, Key, Record, successor};
 

@@ -2,11 +2,12 @@
 
 use clavitor_core::id::Seq;
 use clavitor_core::record::Record;
-use clavitor_core::time::UnixTime;
+use clavitor_core::store::{
+    CHANGES, RECORDS, Rows, Stop, StoreError, decode_change, encode_key, is_live, split_stored,
+};
 
-use super::error::{OpenError, Stop, StoreError};
-use super::tables::{self, decode_change, split_stored};
-use super::{Opening, Store, WallClock, keys};
+use super::error::OpenError;
+use super::{Opening, Reader, Store, WallClock};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +49,10 @@ pub fn verify(opening: &Opening<'_>, now: WallClock) -> Result<Verified, OpenErr
     let store = Store::open(opening, now, |_| {})?;
     let mut verified = Verified::default();
     // A damaged page ends the walk over its table, and is a finding like any other.
-    if let Err(error) = verify_records(&store, &mut verified) {
+    if let Err(error) = store.read(|reader| verify_records(&store, reader, &mut verified)) {
         verified.find(error.to_string());
     }
-    if let Err(error) = verify_changes(&store, &mut verified) {
+    if let Err(error) = store.read(|reader| verify_changes(reader, &mut verified)) {
         verified.find(error.to_string());
     }
     if verified.entries != store.entries() && verified.findings.is_empty() {
@@ -65,10 +66,12 @@ pub fn verify(opening: &Opening<'_>, now: WallClock) -> Result<Verified, OpenErr
     Ok(verified)
 }
 
-fn verify_records(store: &Store, verified: &mut Verified) -> Result<(), StoreError> {
-    let txn = store.inner.env.read_txn()?;
-    let tables = &store.inner.tables;
-    for (at, row) in tables.records.iter(&txn)?.enumerate() {
+fn verify_records(
+    store: &Store,
+    reader: &Reader<'_>,
+    verified: &mut Verified,
+) -> Result<(), StoreError> {
+    for (at, row) in reader.rows().all(RECORDS)?.enumerate() {
         let (key, stored) = row?;
         let decoded = split_stored(stored).ok();
         let decoded = decoded.and_then(|(seq, encoded)| Some((seq, Record::decode(encoded).ok()?)));
@@ -77,11 +80,11 @@ fn verify_records(store: &Store, verified: &mut Verified) -> Result<(), StoreErr
             continue;
         };
         verified.records += 1;
-        verified.entries += u64::from(tables::is_live(&record.head));
-        if keys::encode_key(&record.head.key()) != key {
+        verified.entries += u64::from(is_live(&record.head));
+        if encode_key(&record.head.key()) != key {
             verified.find(format!("record {at} is stored under another record's key"));
         }
-        let row = tables.changes.get(&txn, &seq.0.to_be_bytes())?;
+        let row = reader.rows().get(CHANGES, &seq.0.to_be_bytes())?;
         let listed = row.map(decode_change).transpose()?.is_some_and(|(_, listed)| listed == key);
         if !listed {
             verified.find(format!("record {at} is missing from the index of changes"));
@@ -93,13 +96,10 @@ fn verify_records(store: &Store, verified: &mut Verified) -> Result<(), StoreErr
     Ok(())
 }
 
-fn verify_changes(store: &Store, verified: &mut Verified) -> Result<(), StoreError> {
-    let txn = store.inner.env.read_txn()?;
-    let tables = &store.inner.tables;
-    let reader = super::Reader::new(&txn, tables);
+fn verify_changes(reader: &Reader<'_>, verified: &mut Verified) -> Result<(), StoreError> {
     for row in reader.changes(Seq(0))? {
         let (seq, _, key) = row?;
-        if tables.records.get(&txn, key)?.is_none() {
+        if reader.rows().get(RECORDS, key)?.is_none() {
             verified.find(format!("change {seq} names a record that is not there"));
         }
     }
@@ -123,31 +123,3 @@ pub fn restamp(opening: &Opening<'_>, now: WallClock) -> Result<u64, OpenError> 
 
 /// Timestamps up to this far ahead are left alone, in milliseconds.
 const RESTAMP_TOLERANCE_MS: u64 = 60_000;
-
-impl super::Transaction<'_> {
-    fn restamp(&mut self, limit: UnixTime) -> Result<u64, StoreError> {
-        let mut ahead = Vec::new();
-        for row in self.tables.records.iter(&self.txn)? {
-            let (_, stored) = row?;
-            let (_, head, _) = tables::decode_stored_head(stored)?;
-            if head.hlc.ms > limit.0 && matches!(head.key(), clavitor_core::record::Key::Entry(..))
-            {
-                ahead.push((head.hlc, head.key()));
-            }
-        }
-        ahead.sort();
-        self.clock.set_back(limit);
-        // The clock alone may have run ahead: what carried its timestamps is gone.
-        self.has_written = true;
-        for (_, key) in &ahead {
-            let Some(stored) = self.record(key)? else {
-                continue;
-            };
-            let mut record = stored.record;
-            record.head.hlc = self.next_hlc();
-            record.head.context = clavitor_core::record::Context::default();
-            self.put(&record, None)?;
-        }
-        Ok(ahead.len() as u64)
-    }
-}

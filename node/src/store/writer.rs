@@ -5,14 +5,13 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
 
 use clavitor_core::hlc::Clock;
-use clavitor_core::id::{Seq, StoreId};
+use clavitor_core::id::Seq;
+use clavitor_core::store::{Basis, DISK_RESERVE, Outcome, State, StoreError};
 
-use super::error::StoreError;
 use super::inbox::{Inbox, Message};
 use super::job::{Job, Run};
-use super::tables::{self, State};
-use super::transaction::{DISK_RESERVE, Transaction};
-use super::{Inner, Notice, WallClock, quota};
+use super::lmdb::WriteRows;
+use super::{Inner, Transaction, WallClock, quota};
 
 /// Invariant: `state` is that of the last committed transaction; the clock only moves forward, also
 /// through transactions that fail.
@@ -90,59 +89,36 @@ impl Writer {
         group: &mut Vec<Box<dyn Job>>,
         is_open: bool,
     ) -> Result<Committed, Spoilt> {
-        let begun = or_die(store, store.env.write_txn().map_err(StoreError::from));
-        let mut txn = Transaction {
-            txn: begun.map_err(|error| Spoilt::all(group, error))?,
-            tables: store.tables,
-            clock: &mut self.clock,
-            state: self.state,
-            notice: Notice::default(),
-            store_id: *store.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
-            now: (self.now)(),
-            quota: quota(store.bytes_max),
-            disk_left: store.disk_left(),
-            planned: 0,
-            confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
-            has_written: false,
-            token_changes: store.token_changes.load(Ordering::Acquire),
-        };
+        let rows = or_die(store, WriteRows::begin(&store.env, &store.tables));
+        let rows = rows.map_err(|error| Spoilt::all(group, error))?;
+        let mut txn = Transaction::begin(rows, &mut self.clock, basis(store, self.state, self.now));
         let mut at = 0;
         loop {
             if at == group.len() {
                 group.extend(is_open.then(|| self.inbox.more()).flatten());
             }
             let Some(job) = group.get_mut(at) else { break };
-            let had_written = std::mem::replace(&mut txn.has_written, false);
+            txn.start_operation();
             match job.run(&mut txn) {
-                Run::Refused if txn.has_written => return Err(Spoilt { at, error: None }),
+                Run::Refused if txn.has_written() => return Err(Spoilt { at, error: None }),
                 Run::Failed(error) => return Err(Spoilt { at, error: Some(error) }),
-                Run::Answered | Run::Refused => txn.has_written |= had_written,
+                Run::Answered | Run::Refused => {}
             }
             at += 1;
         }
-        let Transaction {
-            mut txn,
-            clock,
-            mut state,
-            mut notice,
-            store_id,
-            has_written,
-            token_changes,
-            ..
-        } = txn;
-        if has_written {
-            state.floor = clock.floor();
-            tables::save(store.tables.meta, &mut txn, tables::META_STATE, &state)
-                .and_then(|()| or_die(store, txn.commit().map_err(StoreError::from)))
-                .map_err(|error| Spoilt::all(group, error))?;
-        }
-        notice.last = state.seq;
-        let jobs = group.len() as u64;
-        Ok(Committed { state, notice, store_id, has_written, token_changes, jobs })
+        let finished = txn.finish().and_then(|(rows, outcome)| {
+            if outcome.has_written {
+                or_die(store, rows.commit())?;
+            }
+            Ok(outcome)
+        });
+        let outcome = finished.map_err(|error| Spoilt::all(group, error))?;
+        Ok(Committed { outcome, jobs: group.len() as u64 })
     }
 
     fn publish(&mut self, store: &Arc<Inner>, committed: Committed) {
-        let Committed { state, notice, store_id, has_written, token_changes, jobs } = committed;
+        let Committed { outcome, jobs } = committed;
+        let Outcome { state, notice, store_id, has_written, token_changes } = outcome;
         if !has_written {
             return;
         }
@@ -162,12 +138,21 @@ impl Writer {
 }
 
 struct Committed {
-    state: State,
-    notice: Notice,
-    store_id: StoreId,
-    has_written: bool,
-    token_changes: u64,
+    outcome: Outcome,
     jobs: u64,
+}
+
+/// What is known outside of the transaction that begins.
+fn basis(store: &Arc<Inner>, state: State, now: WallClock) -> Basis {
+    Basis {
+        state,
+        store_id: *store.store_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
+        now: now(),
+        quota: quota(store.bytes_max),
+        disk_left: store.disk_left(),
+        confirmed: Seq(store.confirmed.load(Ordering::Acquire)),
+        token_changes: store.token_changes.load(Ordering::Acquire),
+    }
 }
 
 /// Why a group did not commit.

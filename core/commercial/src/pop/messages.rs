@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use clavitor_core::id::{Epoch, OpId, PopId, Seq, StoreId};
 use clavitor_core::pop as community;
+use clavitor_core::store::{Awaited, Notice};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Position;
@@ -83,6 +84,15 @@ pub enum Input {
 impl From<community::Input> for Input {
     fn from(input: community::Input) -> Self {
         Input::Community(input)
+    }
+}
+
+impl From<Notice> for Input {
+    fn from(notice: Notice) -> Self {
+        let Notice { last, own, from, awaited } = notice;
+        let waiters =
+            awaited.into_iter().map(|Awaited { op, record, hlc }| Waiter { op, record, hlc });
+        Input::Committed { last, own, from, waiters: waiters.collect() }
     }
 }
 

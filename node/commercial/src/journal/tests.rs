@@ -1,12 +1,11 @@
 //! The journal's bounds, its index by age, and what leaves it.
 
-use std::collections::BTreeMap;
-
+use clavitor_commercial::journal::{SHARE, restore, trimmed_alert};
 use clavitor_core::alert::AlertType;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::record::{Item, Key, Record};
 use clavitor_core::time::UnixTime;
-use clavitor_node::store::{Opening, export_to, import_from};
+use clavitor_node::store::{Opening, Reader, WriteError, export_to, import_from};
 
 use super::*;
 use crate::apply::tests::cluster::{A, B, Cluster};
@@ -31,24 +30,7 @@ fn lost(store: &clavitor_node::store::Store) -> Vec<Record> {
 /// The index must list what is there, and the counter must be its sum.
 #[track_caller]
 fn assert_consistent(store: &clavitor_node::store::Store) {
-    let lost: BTreeMap<Vec<u8>, u64> = lost(store)
-        .iter()
-        .map(|item| (encode_key(&item.head.key()), item.encode().len() as u64))
-        .collect();
-    let rows = image(store)["journal"].clone();
-    let (ages, items): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| row[0] == AGE);
-    let listed: BTreeMap<Vec<u8>, Listed> = items
-        .into_iter()
-        .map(|(row, listed)| (row[1..].to_vec(), codec::decode(&listed).unwrap()))
-        .collect();
-    let sizes = listed.iter().map(|(key, listed)| (key.clone(), listed.bytes));
-    assert_eq!(sizes.collect::<BTreeMap<_, _>>(), lost, "what is listed is what is there");
-    let mut expected: Vec<_> =
-        listed.iter().map(|(key, listed)| (age_row(listed.at, key), Vec::new())).collect();
-    expected.sort();
-    assert_eq!(ages, expected, "and every item has one age");
-    let bytes: u64 = store.read(|reader| reader.fact(BYTES)).unwrap().unwrap_or_default();
-    assert_eq!(bytes, lost.values().sum::<u64>());
+    assert_eq!(store.read(|reader: &Reader<'_>| journal::check(reader)), Ok(()));
 }
 
 /// Makes `b` journal a version of so many bytes, lost at that time.
@@ -179,10 +161,8 @@ fn a_restored_version_is_the_newest_and_leaves_the_journal_alone_with_the_others
         b.apply(&frame(pop, ms, ms + 1, &[version("k", hlc(ms, pop), blob)]));
     }
     assert_eq!(lost(&b.store).len(), 2);
-    let tables = b.tables;
-    let restored = b
-        .store
-        .write_blocking(move |txn| restore_in(&tables, txn, &vault(), &entry("k"), hlc(1, "a")));
+    let restored =
+        b.store.write_blocking(move |txn| restore(txn, &vault(), &entry("k"), hlc(1, "a")));
     let restored = restored.ok().unwrap();
     assert_eq!(blob(&b.store, "k").as_deref(), Some("one"));
     let held = record(&b.store, &Key::Entry(vault(), entry("k"))).unwrap().head;
@@ -200,13 +180,9 @@ fn what_is_not_there_cannot_be_restored() {
     lose(&b, 1, 10);
     let before = image(&b.store);
     for (name, at) in [("k000001", hlc(2, "c")), ("other", hlc(1, "a"))] {
-        let (tables, name) = (b.tables, entry(name));
-        let restored =
-            b.store.write_blocking(move |txn| restore_in(&tables, txn, &vault(), &name, at));
-        let Err(clavitor_node::store::WriteError::Refused(problem)) = restored else {
-            panic!("it was restored")
-        };
-        assert_eq!(problem.code(), "CV-NOT-FOUND");
+        let name = entry(name);
+        let restored = b.store.write_blocking(move |txn| restore(txn, &vault(), &name, at));
+        assert_eq!(restored, Err(WriteError::Refused(journal::NotFound)));
     }
     assert!(image(&b.store) == before);
 }
@@ -226,10 +202,9 @@ fn concurrent_writes_are_journalled_everywhere_and_a_restore_settles_them_everyw
         assert_eq!(lost(cluster.store(at)).len(), 1);
         assert_consistent(cluster.store(at));
     }
-    let (tables, at) = (cluster.commercial(B).tables, lost(cluster.store(B))[0].head.hlc);
-    let restored = cluster
-        .store(B)
-        .write_blocking(move |txn| restore_in(&tables, txn, &vault(), &entry("k"), at));
+    let at = lost(cluster.store(B))[0].head.hlc;
+    let restored =
+        cluster.store(B).write_blocking(move |txn| restore(txn, &vault(), &entry("k"), at));
     assert!(restored.is_ok());
     cluster.settle();
     cluster.assert_same();

@@ -4,21 +4,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clavitor_commercial::frame::Verdict;
 use clavitor_commercial::pop::{Effect, Input};
-use clavitor_commercial::replication;
+use clavitor_commercial::{books, epoch, replication};
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::edition::Edition;
-use clavitor_core::hlc::Hlc;
-use clavitor_core::id::{Epoch, PopId, Seq, StoreId};
+use clavitor_core::id::{Epoch, Seq, StoreId};
 use clavitor_core::pop;
 use clavitor_core::record::Key;
 use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{IMPORTED, Stop, StoreError, Transaction, WriteError};
+use clavitor_node::store::{Stop, StoreError, Transaction, WriteError};
 
-use super::EPOCH;
-use crate::tables::Tables;
 use crate::{Commercial, lock};
 
 /// How long to wait before bookkeeping that found no room is tried again.
@@ -46,7 +42,8 @@ impl<R: Runtime> Commercial<R> {
             Effect::ImportSettled => {
                 let edition = self.clone();
                 self.runtime.spawn(async move {
-                    if edition.persist(|txn| txn.set_fact(IMPORTED, &false)).await {
+                    if edition.persist(|txn: &mut Transaction<'_>| books::settle_import(txn)).await
+                    {
                         edition.is_imported.store(false, Ordering::Release);
                     }
                 });
@@ -62,23 +59,26 @@ impl<R: Runtime> Commercial<R> {
         facts: &mut Vec<Input>,
     ) {
         use replication::Effect as Peer;
+        let url = self.peer_url(peer);
         match effect {
             Peer::SendFrame(order) => self.send_frame(peer, &order, facts),
             Peer::CancelFrame { op } => {
-                if let Some(flight) = lock(&self.flights).remove(&op) {
-                    flight.abort();
+                if let Some((abort, _)) = lock(&self.sent).take(op) {
+                    abort.abort();
                 }
             }
             Peer::AdvanceCursor { op, cursor, setbacks } => {
-                let flight = lock(&self.flights).remove(&op);
-                let keys = flight.map(|flight| flight.into_keys()).unwrap_or_default();
-                let kept = setbacks.iter().filter_map(|at| keys.get(*at as usize).cloned());
-                self.advance_cursor(peer, cursor, kept.collect());
+                let keys = lock(&self.sent).take(op).map(|(_, keys)| keys).unwrap_or_default();
+                self.advance_cursor(peer, cursor, books::kept(&keys, &setbacks));
             }
-            Peer::AdoptPeer { pop, store, cursor } => self.adopt_peer(peer, pop, store, cursor),
-            Peer::Verified => self.verified(peer),
-            Peer::DenyStore { store } => self.deny_store(peer, store),
-            Peer::RetrySetbacks => self.retry_setbacks(peer),
+            Peer::AdoptPeer { pop, store, cursor } => {
+                self.in_background(move |txn| books::adopt_peer(txn, &url, (pop, store), cursor));
+            }
+            Peer::Verified => self.in_background(move |txn| books::verified(txn, &url)),
+            Peer::DenyStore { store } => {
+                self.in_background(move |txn| books::deny_store(txn, &url, store));
+            }
+            Peer::RetrySetbacks => self.in_background(move |txn| books::retry_setbacks(txn, &url)),
             Peer::RolledBack { received } => self.replace_identity(received),
             Peer::RaiseAlert(alert) => self.alert_operator(alert),
         }
@@ -86,21 +86,12 @@ impl<R: Runtime> Commercial<R> {
 
     /// Bookkeeping that nobody waits for: a crash that loses it costs a frame sent twice.
     fn advance_cursor(self: &Arc<Self>, peer: u8, cursor: Seq, setbacks: Vec<Key>) {
-        let (tables, urls, url) =
-            (self.tables, self.cluster.peer_urls.clone(), self.peer_url(peer));
+        let (urls, url) = (self.cluster.peer_urls.clone(), self.peer_url(peer));
         let (_, views) = self.views();
-        let others = (0u8..).zip(&views).filter(|(index, _)| *index != peer);
-        let lowest = others.map(|(_, view)| view.acked).chain([cursor]).min().unwrap_or(cursor);
-        self.store.set_confirmed(lowest);
+        self.store.set_confirmed(books::lowest_confirmed(&views, peer, cursor));
         let must_last = !setbacks.is_empty();
         let book = move |txn: &mut Transaction<'_>| {
-            let mut row = tables.peer(&txn.reader(), &url)?;
-            row.cursor = cursor;
-            tables.set_peer(txn, &url, &row)?;
-            for key in &setbacks {
-                tables.add_setback(txn, &url, key, Verdict::Deferred)?;
-            }
-            confirm_lowest(&tables, txn, &urls)
+            books::advance_cursor(txn, &urls, &url, cursor, &setbacks)
         };
         if must_last {
             self.in_background(book);
@@ -109,74 +100,17 @@ impl<R: Runtime> Commercial<R> {
         }
     }
 
-    fn adopt_peer(self: &Arc<Self>, peer: u8, pop: PopId, store: StoreId, cursor: Seq) {
-        let (tables, url) = (self.tables, self.peer_url(peer));
-        self.in_background(move |txn| {
-            let mut row = tables.peer(&txn.reader(), &url)?;
-            row.identity = Some((pop, store));
-            row.cursor = cursor;
-            row.denied = row.denied.filter(|denied| *denied != store);
-            tables.set_peer(txn, &url, &row)?;
-            tables.forget_former(txn, pop, store)?;
-            tables.unconfirm(txn, cursor)
-        });
-    }
-
-    fn verified(self: &Arc<Self>, peer: u8) {
-        let (tables, url) = (self.tables, self.peer_url(peer));
-        self.in_background(move |txn| {
-            let mut row = tables.peer(&txn.reader(), &url)?;
-            row.unverified = None;
-            tables.set_peer(txn, &url, &row)
-        });
-    }
-
-    fn deny_store(self: &Arc<Self>, peer: u8, store: StoreId) {
-        let (tables, url) = (self.tables, self.peer_url(peer));
-        self.in_background(move |txn| {
-            let mut row = tables.peer(&txn.reader(), &url)?;
-            row.denied = Some(store);
-            tables.set_peer(txn, &url, &row)
-        });
-    }
-
-    fn retry_setbacks(self: &Arc<Self>, peer: u8) {
-        let (tables, url) = (self.tables, self.peer_url(peer));
-        self.in_background(move |txn| {
-            for key in tables.take_setbacks(txn, &url)? {
-                match txn.renumber(&key) {
-                    // A damaged one cannot be sent; the others can.
-                    Ok(()) | Err(StoreError::Damaged(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        });
-    }
-
     /// This data directory is an old copy: its numbers were used before, for other records.
     fn replace_identity(self: &Arc<Self>, received: Seq) {
-        let (tables, urls, edition) = (self.tables, self.cluster.peer_urls.clone(), self.clone());
+        let (urls, edition) = (self.cluster.peer_urls.clone(), self.clone());
         let fresh = StoreId(entropy::bytes());
         let message = "the data directory is an old copy; its peers refill what it lost";
         self.alert_operator(Alert::new(AlertType::RolledBack, message));
         self.runtime.spawn(async move {
             let clocks = edition.clone();
             let replace = move |txn: &mut Transaction<'_>| {
-                txn.replace_identity(fresh, received)?;
-                // What was issued since the copy was made is forgotten here, but it was issued by
-                // now, as its peers count.
-                if let Some(now) = clocks.agreed_time() {
-                    txn.observe(Hlc { ms: now.0, counter: u32::MAX, pop: clocks.store.pop() });
-                }
-                for url in &urls {
-                    let mut row = tables.peer(&txn.reader(), url)?;
-                    row.cursor = Seq(0);
-                    row.unverified = None;
-                    tables.set_peer(txn, url, &row)?;
-                }
-                tables.forget_received(txn)?;
-                tables.unconfirm(txn, Seq(0))
+                let (pop, agreed) = (clocks.store.pop(), clocks.agreed_time());
+                books::replace_identity(txn, pop, &urls, fresh, received, agreed)
             };
             if edition.persist(replace).await {
                 let last = edition.store.last();
@@ -188,14 +122,9 @@ impl<R: Runtime> Commercial<R> {
     fn adopt_epoch(self: &Arc<Self>, newer: Epoch) {
         let edition = self.clone();
         self.runtime.spawn(async move {
-            let adopted = edition.store.write::<(), (), _>(0, move |txn| {
-                let known: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
-                if Some(newer) > known {
-                    txn.set_fact(EPOCH, &Some(newer))?;
-                }
-                Ok(())
-            });
-            if adopted.await.is_ok() {
+            let adopt =
+                move |txn: &mut Transaction<'_>| epoch::adopt(txn, newer).map_err(Stop::from);
+            if edition.store.write::<(), (), _>(0, adopt).await.is_ok() {
                 edition.note_epoch(newer);
             }
         });
@@ -232,20 +161,4 @@ impl<R: Runtime> Commercial<R> {
             self.runtime.sleep(PERSIST_AGAIN).await;
         }
     }
-}
-
-fn confirm_lowest(
-    tables: &Tables,
-    txn: &mut Transaction<'_>,
-    urls: &[String],
-) -> Result<(), StoreError> {
-    let mut lowest = Seq(u64::MAX);
-    for url in urls {
-        lowest = lowest.min(tables.peer(&txn.reader(), url)?.cursor);
-    }
-    if lowest > Seq(0) {
-        let now = txn.now();
-        tables.confirm(txn, lowest, now)?;
-    }
-    Ok(())
 }

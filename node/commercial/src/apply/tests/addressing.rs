@@ -1,6 +1,7 @@
 //! Whom a frame is from, and whom it is for.
 
 use clavitor_commercial::frame::{Frame, Refusal};
+use clavitor_commercial::tables;
 use clavitor_core::alert::AlertType;
 use clavitor_core::id::StoreId;
 
@@ -102,8 +103,7 @@ fn a_stranger_who_answers_at_the_peers_url_is_adopted() {
     cluster.settle();
     let now = cluster.store(A).store_id();
     assert_ne!(now, former);
-    let tables = cluster.commercial(B).tables;
-    let peer = cluster.store(B).read(|reader| tables.peer(reader, "http://a")).unwrap();
+    let peer = cluster.store(B).read(|reader| tables::peer(reader, "http://a")).unwrap();
     assert_eq!(peer.identity, Some((pop_id("a"), now)));
     assert_eq!(peer.denied, None);
     assert_eq!(cluster.alerts(B), []);

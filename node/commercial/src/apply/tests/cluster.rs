@@ -259,6 +259,7 @@ impl Cluster {
             metrics_listen: None,
             allow_plain_http: true,
             data_bytes_max: 64 * MIB,
+            flight_recorder: None,
             pop_id: Some(NAMES[at].to_string()),
             cluster: None,
             advertise_url: Some(url(NAMES[at])),

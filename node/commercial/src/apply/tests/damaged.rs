@@ -4,7 +4,9 @@ use clavitor_commercial::frame::Verdict::{Applied, Rejected};
 use clavitor_core::id::Seq;
 use clavitor_node::store::block_on;
 
-use super::fixtures::{MIB, Receiver, blob, damage, frame, hlc, monday, seen, version};
+use super::fixtures::{
+    MIB, Receiver, blob, damage, frame, hlc, monday, open_tables, seen, version,
+};
 
 const CONTENT: &str = "content that is found on the disk";
 
@@ -13,12 +15,12 @@ fn with_damage() -> Receiver {
     let b = Receiver::new();
     b.taken(&frame("a", 0, 1, &[version("k", hlc(1, "a"), CONTENT)]));
     block_on(b.store.close());
-    let Receiver { dir, store, .. } = b;
+    let Receiver { dir, store } = b;
     drop(store);
     damage(&dir, CONTENT);
     let store = dir.open("b", 64 * MIB, monday);
-    let tables = crate::tables::Tables::open(&store).unwrap();
-    Receiver { dir, store, tables }
+    open_tables(&store);
+    Receiver { dir, store }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use clavitor_commercial::frame::{Frame, Refusal};
 use clavitor_core::id::Epoch;
+use clavitor_node::store::Reader;
 
 use super::cluster::{A, B, Cluster};
 use super::fixtures::{Receiver, blob, frame, hlc, image, pop_id, version};
-use crate::plumbing::EPOCH;
 
 fn epoch(number: u64, primary: &str) -> Option<Epoch> {
     Some(Epoch { number, primary: pop_id(primary) })
@@ -17,7 +17,7 @@ fn numbered(after: u64, epoch: Option<Epoch>) -> Frame {
 }
 
 fn known(b: &Receiver) -> Option<Epoch> {
-    b.store.read(|reader| reader.fact::<Option<Epoch>>(EPOCH)).unwrap().flatten()
+    b.store.read(|reader: &Reader<'_>| clavitor_commercial::epoch::known(reader)).unwrap()
 }
 
 #[test]

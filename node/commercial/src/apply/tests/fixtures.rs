@@ -6,25 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use clavitor_commercial::apply::{Applied, decode_records, take};
 use clavitor_commercial::frame::{Frame, Member, Range, Refusal, Verdict};
+use clavitor_commercial::tables::{self, TABLES};
 use clavitor_core::codec::Block;
 use clavitor_core::credential::{AccessToken, Scope, TokenId};
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{PopId, Seq, StoreId};
 use clavitor_core::name::{EntryName, VaultName};
 use clavitor_core::record::{Context, Head, Item, Key, Record};
+use clavitor_core::store::OWN_TABLES;
 use clavitor_core::time::UnixTime;
-use clavitor_node::store::{Opening, Store, WriteError, block_on};
-
-use crate::apply::{Applied, take};
-use crate::tables::Tables;
+use clavitor_node::store::{Opening, Rows, Store, Table, WriteError, block_on};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 pub(crate) const DAY_MS: u64 = 86_400_000;
-
-/// The tables of a Commercial store.
-const TABLES: [&str; 8] =
-    ["records", "changes", "meta", "peers", "received", "setbacks", "confirmed", "journal"];
 
 pub(crate) type WallClock = fn() -> UnixTime;
 
@@ -71,11 +67,15 @@ impl Drop for Dir {
     }
 }
 
+/// Opens the edition's tables.
+pub(crate) fn open_tables(store: &Store) {
+    TABLES.into_iter().for_each(|table| store.open_table(table).unwrap());
+}
+
 /// The store of POP `b`, and nothing around it.
 pub(crate) struct Receiver {
     pub(crate) dir: Dir,
     pub(crate) store: Store,
-    pub(crate) tables: Tables,
 }
 
 impl Receiver {
@@ -86,24 +86,22 @@ impl Receiver {
     pub(crate) fn with_room(bytes_max: u64) -> Self {
         let dir = Dir::new();
         let store = dir.open("b", bytes_max, monday);
-        let tables = Tables::open(&store).unwrap();
-        Self { dir, store, tables }
+        open_tables(&store);
+        Self { dir, store }
     }
 
     pub(crate) fn reopened(self, bytes_max: u64, now: WallClock) -> Self {
-        let Self { dir, store, .. } = self;
+        let Self { dir, store } = self;
         block_on(store.close());
         drop(store);
         let store = dir.open("b", bytes_max, now);
-        let tables = Tables::open(&store).unwrap();
-        Self { dir, store, tables }
+        open_tables(&store);
+        Self { dir, store }
     }
 
     fn take(&self, frame: &Frame) -> Result<Applied, Refusal> {
-        let (tables, frame) = (self.tables, frame.clone());
-        let records: Vec<Option<Record>> =
-            frame.records.iter().map(|bytes| Record::decode(&bytes.0).ok()).collect();
-        let taken = self.store.write_blocking(move |txn| take(&tables, txn, &frame, &records));
+        let (frame, records) = (frame.clone(), decode_records(frame));
+        let taken = self.store.write_blocking(move |txn| take(txn, &frame, &records));
         taken.map_err(|error| match error {
             WriteError::Refused(refusal) => refusal,
             WriteError::Full => Refusal::StorageFull,
@@ -130,7 +128,7 @@ impl Receiver {
     pub(crate) fn received(&self, source: &str) -> Seq {
         let source = member(source);
         let (pop, store) = (source.pop, source.store);
-        let received = self.store.read(|reader| self.tables.received(reader, pop, store));
+        let received = self.store.read(|reader| tables::received(reader, pop, store));
         received.unwrap().prefix
     }
 }
@@ -150,15 +148,14 @@ pub(crate) type Image = BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// Every row of every table: what "nothing changed" means.
 pub(crate) fn image(store: &Store) -> Image {
-    let rows = |name: &'static str| {
-        let table = store.table(name).unwrap();
+    let rows = |table: Table| {
         let rows = store.read(|reader| {
-            let rows = table.iter(reader.raw())?;
-            Ok(rows.map(|row| row.map(|(k, v)| (k.to_vec(), v.to_vec())).unwrap()).collect())
+            let rows = reader.rows().all(table)?;
+            rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
         });
-        (name, rows.unwrap())
+        (table.name(), rows.unwrap())
     };
-    TABLES.into_iter().map(rows).collect()
+    OWN_TABLES.into_iter().chain(TABLES).map(rows).collect()
 }
 
 /// Every record, in the order of the keys.

@@ -1,12 +1,12 @@
 //! A full map refuses one frame, and only that.
 
+use clavitor_commercial::apply::{decode_records, take};
 use clavitor_commercial::frame::{Frame, Refusal};
 use clavitor_core::record::Record;
 use clavitor_node::store::block_on;
 use futures_util::future::join;
 
 use super::fixtures::{MIB, Receiver, blob, frame, hlc, image, monday, version};
-use crate::apply::take;
 
 /// A frame of ten records of so many bytes.
 fn bulky(after: u64, bytes: usize) -> Frame {
@@ -51,10 +51,8 @@ fn a_frame_that_does_not_fit_takes_none_of_its_neighbours_along() {
     let refused = fill(&b);
     let small = frame("c", 0, 1, &[version("small", hlc(1, "c"), "x")]);
     let write = |frame: &Frame| {
-        let (tables, frame) = (b.tables, frame.clone());
-        let records: Vec<Option<Record>> =
-            frame.records.iter().map(|bytes| Record::decode(&bytes.0).ok()).collect();
-        b.store.write(0, move |txn| take(&tables, txn, &frame, &records))
+        let (frame, records) = (frame.clone(), decode_records(frame));
+        b.store.write(0, move |txn| take(txn, &frame, &records))
     };
     let (large, small) = block_on(join(write(&refused), write(&small)));
     assert!(large.is_err());

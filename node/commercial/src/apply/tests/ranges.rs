@@ -2,10 +2,11 @@
 
 use clavitor_commercial::frame::Refusal;
 use clavitor_commercial::frame::Verdict::{Applied, Deferred};
+use clavitor_commercial::received::Received;
+use clavitor_commercial::tables;
 use clavitor_core::id::{Seq, StoreId};
 
 use super::fixtures::{MIB, Receiver, frame, hlc, image, member, monday, version};
-use crate::tables::Received;
 
 fn ranged(after: u64, to: u64) -> clavitor_commercial::frame::Frame {
     frame("a", after, to, &[version(&format!("k{to}"), hlc(to, "a"), "x")])
@@ -76,18 +77,17 @@ fn former_data_directories_are_forgotten_and_nothing_else() {
     let b = Receiver::new();
     let (current, former) = (StoreId([1; 16]), StoreId([2; 16]));
     let pops = ["a", "a-2"].map(super::fixtures::pop_id);
-    let tables = b.tables;
     let range = |to| clavitor_commercial::frame::Range { after: Seq(0), to: Seq(to) };
     let forgotten = b.store.write_blocking::<(), (), _>(move |txn| {
         for (pop, store, to) in [(pops[0], current, 1), (pops[0], former, 2), (pops[1], former, 3)]
         {
             let received = Received::default().with(range(to)).unwrap();
-            tables.set_received(txn, pop, store, &received)?;
+            tables::set_received(txn, pop, store, &received)?;
         }
-        Ok(tables.forget_former(txn, pops[0], current)?)
+        Ok(tables::forget_former(txn, pops[0], current)?)
     });
     forgotten.unwrap();
-    let prefix = |pop, store| b.store.read(|it| tables.received(it, pop, store)).unwrap().prefix;
+    let prefix = |pop, store| b.store.read(|it| tables::received(it, pop, store)).unwrap().prefix;
     assert_eq!(prefix(pops[0], current), Seq(1));
     assert_eq!(prefix(pops[0], former), Seq(0));
     assert_eq!(prefix(pops[1], former), Seq(3));

@@ -17,8 +17,7 @@ fn replicated_at(cluster: &Cluster, at: usize, name: &str) -> Option<UnixTime> {
 }
 
 fn stored_cursor(cluster: &Cluster, at: usize, url: &str) -> Seq {
-    let tables = cluster.commercial(at).tables;
-    cluster.store(at).read(|reader| tables.peer(reader, url)).unwrap().cursor
+    cluster.store(at).read(|reader| tables::peer(reader, url)).unwrap().cursor
 }
 
 #[test]
@@ -77,9 +76,9 @@ fn bookkeeping_of_a_former_data_directory_comes_too_late() {
     cluster.settle();
     // The confirmation and the news that the peer was emptied, in one breath: bookkeeping that
     // nobody waits for is written last.
-    let (op, setbacks) = (*lock(&cluster.commercial(A).flights).keys().max().unwrap(), Vec::new());
+    let op = lock(&cluster.commercial(A).sent).ops().max().unwrap();
     let (pop, store) = (cluster.store(B).pop(), StoreId([9; 16]));
-    let advance = replication::Effect::AdvanceCursor { op, cursor: Seq(10), setbacks };
+    let advance = replication::Effect::AdvanceCursor { op, cursor: Seq(10), setbacks: Vec::new() };
     let adopt = replication::Effect::AdoptPeer { pop, store, cursor: Seq(0) };
     for effect in [advance, adopt] {
         let effect = Effect::Peer { peer: 0, effect };
@@ -134,16 +133,15 @@ fn a_record_rewritten_in_flight_stays_dirty_and_arrives() {
 #[test]
 fn confirmations_are_bounded_and_the_oldest_go_first() {
     let b = Receiver::new();
-    let tables = b.tables;
     let confirm = move |from: u64, to: u64| {
         let done = b.store.write_blocking::<(), (), _>(move |txn| {
             for seq in from..=to {
-                tables.confirm(txn, Seq(seq), UnixTime(seq))?;
+                tables::confirm(txn, Seq(seq), UnixTime(seq))?;
             }
             Ok(())
         });
         done.unwrap();
-        let at = |seq| b.store.read(|it| tables.confirmed_at(it, Seq(seq))).unwrap();
+        let at = |seq| b.store.read(|it| tables::confirmed_at(it, Seq(seq))).unwrap();
         (at(1), at(to), at(to + 1))
     };
     assert_eq!(confirm(1, 4_096), (Some(UnixTime(1)), Some(UnixTime(4_096)), None));
@@ -155,14 +153,13 @@ fn confirmations_are_bounded_and_the_oldest_go_first() {
 #[test]
 fn a_confirmation_is_kept_at_its_first_time_and_forgotten_above_what_was_lost() {
     let b = Receiver::new();
-    let tables = b.tables;
     let done = b.store.write_blocking::<_, (), _>(move |txn| {
-        tables.confirm(txn, Seq(10), UnixTime(1))?;
-        tables.confirm(txn, Seq(10), UnixTime(2))?;
-        tables.confirm(txn, Seq(7), UnixTime(3))?;
-        tables.confirm(txn, Seq(20), UnixTime(4))?;
-        tables.unconfirm(txn, Seq(10))?;
-        let at = |seq| tables.confirmed_at(&txn.reader(), Seq(seq));
+        tables::confirm(txn, Seq(10), UnixTime(1))?;
+        tables::confirm(txn, Seq(10), UnixTime(2))?;
+        tables::confirm(txn, Seq(7), UnixTime(3))?;
+        tables::confirm(txn, Seq(20), UnixTime(4))?;
+        tables::unconfirm(txn, Seq(10))?;
+        let at = |seq| tables::confirmed_at(&txn.reader(), Seq(seq));
         Ok::<_, Stop<()>>((at(7)?, at(10)?, at(11)?))
     });
     assert_eq!(done.unwrap(), (Some(UnixTime(1)), Some(UnixTime(1)), None));

@@ -1,4 +1,4 @@
-use clavitor_commercial::replication;
+use clavitor_commercial::{epoch, replication};
 use clavitor_core::id::{Epoch, PopId};
 
 use super::super::*;
@@ -78,8 +78,7 @@ fn a_server_that_was_rolled_back_continues_above_what_its_peers_clocks_show() {
     cluster.settle();
     assert!(cluster.store(A).floor_ms() >= monday().0 + 200_000);
     assert!(cluster.store(A).last() > Seq(9));
-    let tables = cluster.commercial(A).tables;
-    let row = cluster.store(A).read(|reader| tables.peer(reader, "http://b")).unwrap();
+    let row = cluster.store(A).read(|reader| tables::peer(reader, "http://b")).unwrap();
     assert_eq!(row.cursor, Seq(0), "everything is owed again");
 }
 
@@ -110,9 +109,9 @@ fn the_epoch_is_checked_in_the_transaction_of_the_write() {
     newer.epoch = Some(Epoch { number: 9, primary });
     let commercial = cluster.commercial(A).clone();
     // Durable, but nobody has been told yet.
-    let applied = cluster.store(A).write_blocking::<(), (), _>(move |txn| {
-        txn.set_fact(EPOCH, &newer.epoch).map_err(Stop::from)
-    });
+    let applied = cluster
+        .store(A)
+        .write_blocking::<(), (), _>(move |txn| epoch::store(txn, newer.epoch).map_err(Stop::from));
     applied.unwrap();
     assert!(commercial.is_primary(), "memory is behind");
     assert_eq!(cluster.write(A, "k", "1"), Err("CV-NOT-PRIMARY"));

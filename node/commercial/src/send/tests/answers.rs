@@ -1,4 +1,6 @@
-use clavitor_commercial::frame::{Member, Verdict, seal_ack};
+use clavitor_commercial::frame::{Ack, Member, Refusal, Verdict, seal_ack};
+use clavitor_commercial::replication::Answer;
+use clavitor_core::id::{OpId, PopId, Seq, StoreId};
 
 use super::super::*;
 use crate::apply::tests::cluster::keys;
@@ -32,9 +34,10 @@ fn read_as(
 ) -> Answer {
     let versions = vec![(key("k"), hlc(1, "a")); records];
     let url = "http://b";
-    let expected = Expected { keys: &keys(), digest: DIGEST, url, versions: &versions, identity };
-    let posted = Posted { status, body: body.into().into() };
-    match expected.read(0, OpId(1), pop_id("a"), Ok(posted)) {
+    let (peer, op, own_pop, digest) = (0, OpId(1), pop_id("a"), DIGEST);
+    let (keys, versions) = (&keys(), versions.as_slice());
+    let expected = Expected { peer, op, own_pop, keys, digest, url, versions, identity };
+    match super::super::read(&expected, Ok(Posted { status, body: body.into().into() })) {
         Input::FrameAnswered(report) => report.answer,
         other => panic!("{other:?}"),
     }

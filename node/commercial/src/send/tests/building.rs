@@ -1,6 +1,9 @@
-use clavitor_commercial::frame::{Position, seal_frame};
+use clavitor_commercial::frame::{FRAME_BYTES_MAX, Frame, PeerPosition, Position, open_frame};
+use clavitor_commercial::load::Load;
 use clavitor_core::alert::AlertType;
-use clavitor_core::record::{BLOB_BYTES_MAX, Record};
+use clavitor_core::hlc::Hlc;
+use clavitor_core::id::{OpId, Seq, StoreId};
+use clavitor_core::record::{BLOB_BYTES_MAX, Key, Record};
 
 use super::super::*;
 use crate::apply::tests::cluster::{A, B, C, Cluster, keys};
@@ -30,7 +33,13 @@ fn cut_off() -> Cluster {
 
 fn load(cluster: &Cluster, order: &Order) -> Load {
     let commercial: &Commercial<TestRuntime> = cluster.commercial(A);
-    cluster.store(A).read(|reader| commercial.load(reader, order)).unwrap()
+    cluster.store(A).read(|reader| load::load(reader, &commercial.cluster, order)).unwrap()
+}
+
+fn sealed(cluster: &Cluster, order: &Order, load: Load) -> Vec<u8> {
+    let keys = keys();
+    let built = cluster.commercial(A).sender(&keys).build(0, order, load);
+    built.sealed.unwrap().bytes
 }
 
 fn names(load: &Load) -> Vec<String> {
@@ -77,8 +86,7 @@ fn frames_of_the_largest_blobs_stay_within_8_mib() {
         let order = order(&cluster, after);
         let load = load(&cluster, &order);
         assert_eq!((load.records.len(), load.to), (records, Seq(to)));
-        let (frame, _) = cluster.commercial(A).frame("http://b", &order, load);
-        assert!(seal_frame(&frame, &keys()).len() <= FRAME_BYTES_MAX);
+        assert!(sealed(&cluster, &order, load).len() <= FRAME_BYTES_MAX);
         after = to;
     }
     cluster.heal();
@@ -166,7 +174,7 @@ fn a_hello_carries_positions_and_no_record() {
     let c = cluster.store(C);
     let expected = PeerPosition { peer: c.pop(), store: c.store_id(), received: Seq(3) };
     assert_eq!(load.peers, [expected], "every peer but the one that is written to");
-    let (frame, _) = cluster.commercial(A).frame("http://b", &hello, load);
+    let frame: Frame = open_frame(&sealed(&cluster, &hello, load), &keys()).unwrap();
     assert!(frame.is_hello());
     assert_eq!(frame.destination_store, Some(cluster.store(B).store_id()));
 }
@@ -199,7 +207,7 @@ fn frames_that_ended_are_not_remembered() {
         cluster.tell(A, Input::Resumed);
         cluster.settle();
     }
-    assert!(lock(&cluster.commercial(A).flights).len() <= 66, "after failures");
+    assert!(lock(&cluster.commercial(A).sent).ops().count() <= 66, "after failures");
     cluster.heal();
     for round in 0..100 {
         cluster.write(A, "k", &round.to_string()).unwrap();
@@ -212,6 +220,6 @@ fn frames_that_ended_are_not_remembered() {
         );
         cluster.settle();
     }
-    assert!(lock(&cluster.commercial(A).flights).len() <= 66, "after hellos");
+    assert!(lock(&cluster.commercial(A).sent).ops().count() <= 66, "after hellos");
     assert_eq!(cluster.dirty(A, B), 0);
 }

@@ -1,17 +1,17 @@
 //! What clients and operators do.
 
+use clavitor_commercial::epoch;
 use clavitor_commercial::pop::Input;
+use clavitor_core::entry::{Precondition, Put};
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, OpId};
-use clavitor_core::record::{Item, Record, successor};
 use clavitor_node::http::Problem;
 use clavitor_node::plumbing::Plumbing;
-use clavitor_node::store::{Awaited, Stop, Transaction, WriteError};
+use clavitor_node::store::{Stop, Transaction, WriteError};
 
-use super::super::fixtures::{entry, key, pop_id, vault};
+use super::super::fixtures::{entry, pop_id, vault};
 use super::{Cluster, NAMES};
 use crate::lock;
-use crate::plumbing::EPOCH;
 
 impl Cluster {
     /// A client's write; the code of the refusal, if it is refused.
@@ -54,12 +54,8 @@ impl Cluster {
     /// What an operator's `promote` does.
     pub(crate) fn promote(&mut self, at: usize) {
         let pop = pop_id(NAMES[at]);
-        let promoted = self.store(at).write_blocking::<Epoch, (), _>(move |txn| {
-            let known: Option<Epoch> = txn.fact::<Option<Epoch>>(EPOCH)?.flatten();
-            let epoch = Epoch::after(known, pop);
-            txn.set_fact(EPOCH, &Some(epoch))?;
-            Ok(epoch)
-        });
+        let promoted =
+            self.store(at).write_blocking::<Epoch, (), _>(move |txn| Ok(epoch::promote(txn, pop)?));
         let epoch = promoted.unwrap();
         *lock(&self.commercial(at).epoch) = Some(epoch);
         self.tell(at, Input::EpochChanged(epoch));
@@ -73,15 +69,8 @@ fn put(
     blob: &[u8],
     op: Option<OpId>,
 ) -> Result<Hlc, Stop<Problem>> {
-    let (vault, entry) = (vault(), entry(name));
-    let held = txn.head(&key(name))?;
-    let lost = txn.losers(&vault, &entry)?;
-    let item = Item::Entry { vault, entry, deleted: false };
-    let head = successor(held.as_ref(), &lost, txn.next_hlc(), item);
-    let hlc = head.hlc;
-    if let Some(op) = op {
-        txn.await_backup(Awaited { op, record: head.key().id(), hlc });
-    }
-    txn.put(&Record { head, blob: blob.to_vec() }, None)?;
-    Ok(hlc)
+    let precondition = Precondition::Always;
+    let (vault, entry, blob) = (vault(), entry(name), blob.to_vec());
+    let written = Put { vault, entry, precondition, deleted: false, blob }.apply(txn, op);
+    written.map(|written| written.hlc).map_err(|stop| stop.map(|refused| panic!("{refused:?}")))
 }

@@ -1,19 +1,21 @@
 //! What can be read in one transaction.
 
-use std::ops::Bound;
+use alloc::vec::Vec;
+use core::ops::Bound;
 
-use clavitor_core::credential::AccessToken;
-use clavitor_core::hlc::Hlc;
-use clavitor_core::id::Seq;
-use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::{self, Head, Item, Key};
-use heed::RoTxn;
+use crate::credential::AccessToken;
+use crate::hlc::Hlc;
+use crate::id::Seq;
+use crate::name::{EntryName, VaultName};
+use crate::record::{self, Head, Item, Key};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
+use super::identity::load_fact;
 use super::keys;
-use super::tables::{self, Change, Stored, Tables};
+use super::rows::{CHANGES, RECORDS, Rows};
+use super::values::{self, Change, Stored};
 
 /// A record without its blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +32,20 @@ pub struct HeadRow {
 pub type ChangeRow<'a> = Result<(Seq, Change, &'a [u8]), StoreError>;
 
 /// A view of the store at one moment.
-pub struct Reader<'a> {
-    pub(super) txn: &'a RoTxn<'a>,
-    pub(super) tables: &'a Tables,
+pub struct Reader<'a, R> {
+    rows: &'a R,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(txn: &'a RoTxn<'a>, tables: &'a Tables) -> Self {
-        Self { txn, tables }
+impl<'a, R: Rows> Reader<'a, R> {
+    /// A view of these tables.
+    pub fn new(rows: &'a R) -> Self {
+        Self { rows }
     }
 
     /// A record.
     pub fn record(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let stored = self.tables.records.get(self.txn, &keys::encode_key(key))?;
-        stored.map(tables::decode_stored).transpose()
+        let stored = self.rows.get(RECORDS, &keys::encode_key(key))?;
+        stored.map(values::decode_stored).transpose()
     }
 
     /// The version and the blob of an entry that is there.
@@ -53,18 +55,18 @@ impl<'a> Reader<'a> {
         entry: &EntryName,
     ) -> Result<Option<(Hlc, Vec<u8>)>, StoreError> {
         let key = keys::entry_key(vault, entry);
-        let Some(stored) = self.tables.records.get(self.txn, &key)? else {
+        let Some(stored) = self.rows.get(RECORDS, &key)? else {
             return Ok(None);
         };
-        let (_, encoded) = tables::split_stored(stored)?;
-        let view = record::view_entry(encoded).map_err(|_| tables::DAMAGED_RECORD)?;
+        let (_, encoded) = values::split_stored(stored)?;
+        let view = record::view_entry(encoded).map_err(|_| values::DAMAGED_RECORD)?;
         Ok((!view.deleted).then(|| (view.hlc, view.blob.to_vec())))
     }
 
     /// A record without its blob.
     pub fn head(&self, key: &Key) -> Result<Option<HeadRow>, StoreError> {
-        let stored = self.tables.records.get(self.txn, &keys::encode_key(key))?;
-        let row = stored.map(tables::decode_stored_head).transpose()?;
+        let stored = self.rows.get(RECORDS, &keys::encode_key(key))?;
+        let row = stored.map(values::decode_stored_head).transpose()?;
         Ok(row.map(|(seq, head, blob_bytes)| HeadRow { seq, head, blob_bytes }))
     }
 
@@ -72,7 +74,7 @@ impl<'a> Reader<'a> {
     pub fn losers(&self, vault: &VaultName, entry: &EntryName) -> Result<Vec<Hlc>, StoreError> {
         let prefix = keys::loser_prefix(vault, entry);
         let mut losers = Vec::new();
-        for row in self.tables.records.prefix_iter(self.txn, &prefix)? {
+        for row in self.rows.prefixed(RECORDS, &prefix)? {
             if let Some(Key::Loser(_, _, hlc)) = keys::decode_key(row?.0) {
                 losers.push(hlc);
             }
@@ -83,7 +85,7 @@ impl<'a> Reader<'a> {
     /// The keys of every journal item.
     pub fn loser_keys(&self) -> Result<Vec<Key>, StoreError> {
         let mut losers = Vec::new();
-        for row in self.tables.records.prefix_iter(self.txn, &[keys::LOSER])? {
+        for row in self.rows.prefixed(RECORDS, &[keys::LOSER])? {
             losers.extend(keys::decode_key(row?.0));
         }
         Ok(losers)
@@ -92,8 +94,8 @@ impl<'a> Reader<'a> {
     /// Every access token, revoked and expired ones included.
     pub fn tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
         let mut tokens = Vec::new();
-        for row in self.tables.records.prefix_iter(self.txn, &[keys::TOKEN])? {
-            let (_, head, _) = tables::decode_stored_head(row?.1)?;
+        for row in self.rows.prefixed(RECORDS, &[keys::TOKEN])? {
+            let (_, head, _) = values::decode_stored_head(row?.1)?;
             if let Item::Token(token) = head.item {
                 tokens.push(token);
             }
@@ -102,22 +104,24 @@ impl<'a> Reader<'a> {
     }
 
     /// The changes above `after`, oldest first, as sequence number, change and key bytes.
-    pub fn changes(&self, after: Seq) -> Result<impl Iterator<Item = ChangeRow<'a>>, StoreError> {
+    pub fn changes(
+        &self,
+        after: Seq,
+    ) -> Result<impl Iterator<Item = ChangeRow<'a>> + use<'a, R>, StoreError> {
         let from = after.next().0.to_be_bytes();
-        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
-        let rows = self.tables.changes.range(self.txn, &range)?;
+        let rows = self.rows.range(CHANGES, Bound::Included(&from), Bound::Unbounded)?;
         Ok(rows.map(|row| {
             let (number, row) = row?;
-            let number: [u8; 8] = number.try_into().map_err(|_| tables::DAMAGED_RECORD)?;
-            let (change, key) = tables::decode_change(row)?;
+            let number: [u8; 8] = number.try_into().map_err(|_| values::DAMAGED_RECORD)?;
+            let (change, key) = values::decode_change(row)?;
             Ok((Seq(u64::from_be_bytes(number)), change, key))
         }))
     }
 
     /// The encoded record under these key bytes.
     pub fn encoded(&self, key: &[u8]) -> Result<Option<&'a [u8]>, StoreError> {
-        let stored = self.tables.records.get(self.txn, key)?;
-        Ok(stored.map(tables::split_stored).transpose()?.map(|(_, record)| record))
+        let stored = self.rows.get(RECORDS, key)?;
+        Ok(stored.map(values::split_stored).transpose()?.map(|(_, record)| record))
     }
 
     /// A named fact about the store.
@@ -125,11 +129,11 @@ impl<'a> Reader<'a> {
         &self,
         name: &str,
     ) -> Result<Option<T>, StoreError> {
-        tables::load(self.tables.meta, self.txn, name)
+        load_fact(self.rows, name)
     }
 
-    /// The raw transaction, for an edition's own tables.
-    pub fn raw(&self) -> &'a RoTxn<'a> {
-        self.txn
+    /// The tables, for an edition's own.
+    pub fn rows(&self) -> &'a R {
+        self.rows
     }
 }

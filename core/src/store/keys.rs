@@ -1,12 +1,15 @@
-//! Keys as LMDB sorts them: a kind byte, then names in byte order, then numbers big-endian.
+//! Keys in byte order: a kind byte, then names in byte order, then numbers big-endian.
 //!
 //! Names hold no control characters, so a zero byte ends them without ambiguity, and a vault's
 //! entries are neighbours in the order of their names.
 
-use clavitor_core::credential::TokenId;
-use clavitor_core::hlc::Hlc;
-use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::Key;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::credential::TokenId;
+use crate::hlc::Hlc;
+use crate::name::{EntryName, VaultName};
+use crate::record::Key;
 
 pub(super) const ENTRY: u8 = b'e';
 pub(super) const LOSER: u8 = b'j';
@@ -78,7 +81,7 @@ fn encode_hlc(hlc: Hlc) -> Vec<u8> {
 fn decode_hlc(bytes: &[u8]) -> Option<Hlc> {
     let (ms, rest) = bytes.split_first_chunk()?;
     let (counter, pop) = rest.split_first_chunk()?;
-    let pop = std::str::from_utf8(pop).ok()?.parse().ok()?;
+    let pop = core::str::from_utf8(pop).ok()?.parse().ok()?;
     Some(Hlc { ms: u64::from_be_bytes(*ms), counter: u32::from_be_bytes(*counter), pop })
 }
 
@@ -89,6 +92,8 @@ fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     fn vault(name: &str) -> VaultName {

@@ -1,19 +1,18 @@
 //! Pages of entries and journal items, in the order of their names.
 
-use std::ops::Bound;
+use alloc::vec::Vec;
+use core::ops::Bound;
 
-use clavitor_core::hlc::Hlc;
-use clavitor_core::id::Seq;
-use clavitor_core::name::{EntryName, VaultName};
-use clavitor_core::record::{Item, Key};
+use crate::hlc::Hlc;
+use crate::id::Seq;
+use crate::name::{EntryName, VaultName};
+use crate::record::{Item, Key};
 
 use super::error::StoreError;
 use super::keys;
 use super::reader::Reader;
-use super::tables;
-
-/// A key and what is stored under it.
-type RawRow<'a> = heed::Result<(&'a [u8], &'a [u8])>;
+use super::rows::{RECORDS, Row, Rows};
+use super::values;
 
 /// One entry of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub struct LoserPage {
     pub has_more: bool,
 }
 
-impl Reader<'_> {
+impl<'a, R: Rows> Reader<'a, R> {
     /// The entries of a vault whose names begin with `prefix` and come after `after`.
     pub fn entries(
         &self,
@@ -78,7 +77,7 @@ impl Reader<'_> {
             if !key.starts_with(&base) {
                 break;
             }
-            let (seq, head, bytes) = tables::decode_stored_head(stored)?;
+            let (seq, head, bytes) = values::decode_stored_head(stored)?;
             let Item::Entry { entry, deleted: false, .. } = head.item else {
                 continue;
             };
@@ -111,7 +110,7 @@ impl Reader<'_> {
                 page.has_more = true;
                 break;
             }
-            let (_, head, bytes) = tables::decode_stored_head(stored)?;
+            let (_, head, bytes) = values::decode_stored_head(stored)?;
             if let Item::Loser { entry, deleted, .. } = head.item {
                 page.rows.push(LoserRow { entry, hlc: head.hlc, deleted, bytes });
             }
@@ -123,11 +122,11 @@ impl Reader<'_> {
         &self,
         base: &[u8],
         after: Option<&[u8]>,
-    ) -> Result<impl Iterator<Item = RawRow<'_>>, StoreError> {
+    ) -> Result<impl Iterator<Item = Row<'a>>, StoreError> {
         let start = match after {
             Some(after) if after >= base => Bound::Excluded(after),
             Some(_) | None => Bound::Included(base),
         };
-        Ok(self.tables.records.range(self.txn, &(start, Bound::Unbounded))?)
+        self.rows().range(RECORDS, start, Bound::Unbounded)
     }
 }

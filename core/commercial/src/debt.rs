@@ -1,0 +1,60 @@
+//! What a peer is owed.
+
+use alloc::vec::Vec;
+
+use clavitor_core::id::{OpId, Seq};
+use clavitor_core::store::{Reader, Rows, StoreError};
+use clavitor_core::time::UnixTime;
+
+use crate::frame::Frame;
+use crate::load::is_owed;
+use crate::replication::{Order, View};
+use crate::tables;
+
+/// What a peer is owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Debt {
+    /// How many records.
+    pub records: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// Since when the oldest has been owed.
+    pub oldest: Option<UnixTime>,
+}
+
+/// What the peer at a URL is owed, by what its machine shows.
+pub fn of<R: Rows>(reader: &Reader<'_, R>, url: &str, view: &View) -> Result<Debt, StoreError> {
+    let order = Order {
+        op: OpId(0),
+        is_hello: false,
+        after: view.settled_to,
+        read_after: view.settled_to,
+        upto: Seq(u64::MAX),
+        complete_at: Seq(u64::MAX),
+        identity: tables::peer(reader, url)?.identity,
+        covered: Vec::new(),
+    };
+    let setbacks = tables::setbacks(reader, url)?;
+    let mut debt = Debt { records: u64::from(setbacks), ..Debt::default() };
+    for row in reader.changes(view.settled_to)? {
+        let (_, change, _) = row?;
+        if is_owed(&change, &order) {
+            debt.records += 1;
+            debt.bytes += u64::from(change.bytes);
+            let oldest = debt.oldest.map_or(change.since, |oldest| oldest.min(change.since));
+            debt.oldest = Some(oldest);
+        }
+    }
+    Ok(debt)
+}
+
+/// Whether the source of a frame has everything this server owes it; asked in answer to a hello.
+pub fn owes_nothing<R: Rows>(
+    reader: &Reader<'_, R>,
+    view: &View,
+    frame: &Frame,
+) -> Result<bool, StoreError> {
+    let known = tables::peer(reader, &frame.source.url)?.identity;
+    let debt = of(reader, &frame.source.url, view)?;
+    Ok(known == Some((frame.source.pop, frame.source.store)) && debt.records == 0)
+}

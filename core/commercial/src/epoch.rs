@@ -1,0 +1,38 @@
+//! Who is primary, as it is stored.
+
+use clavitor_core::id::{Epoch, PopId};
+use clavitor_core::store::{Reader, Rows, RowsMut, StoreError, Transaction};
+
+/// The fact that holds the newest epoch this POP knows.
+const EPOCH: &str = "epoch";
+
+/// The newest epoch this POP knows.
+pub fn known<R: Rows>(reader: &Reader<'_, R>) -> Result<Option<Epoch>, StoreError> {
+    Ok(reader.fact::<Option<Epoch>>(EPOCH)?.flatten())
+}
+
+/// Stores an epoch, whatever is known.
+pub fn store<R: RowsMut>(
+    txn: &mut Transaction<'_, R>,
+    epoch: Option<Epoch>,
+) -> Result<(), StoreError> {
+    txn.set_fact(EPOCH, &epoch)
+}
+
+/// Stores an epoch that a peer told, if it is newer than what is known.
+pub fn adopt<R: RowsMut>(txn: &mut Transaction<'_, R>, newer: Epoch) -> Result<(), StoreError> {
+    if Some(newer) > known(&txn.reader())? {
+        store(txn, Some(newer))?;
+    }
+    Ok(())
+}
+
+/// Makes `pop` the primary. Who is primary already stays so: a promotion names a new term only when
+/// one begins.
+pub fn promote<R: RowsMut>(txn: &mut Transaction<'_, R>, pop: PopId) -> Result<Epoch, StoreError> {
+    let known = known(&txn.reader())?;
+    let epoch = known.filter(|epoch| epoch.primary == pop);
+    let epoch = epoch.unwrap_or_else(|| Epoch::after(known, pop));
+    store(txn, Some(epoch))?;
+    Ok(epoch)
+}
