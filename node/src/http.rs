@@ -1,8 +1,10 @@
 //! HTTP as both runtimes speak it: the connection loop with its time-outs and caps, bodies, and
 //! problem documents.
 
+mod alarm;
 mod body;
 mod connection;
+mod head;
 mod problem;
 mod request;
 mod stall;

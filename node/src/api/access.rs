@@ -1,6 +1,7 @@
 //! Who asks: access tokens, checked on every request.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clavitor_core::credential::{AccessToken, Presented, Scope, TokenId};
@@ -17,8 +18,10 @@ use crate::wall;
 /// The fact under which a server keeps its own first admin token, which does not replicate.
 pub const LOCAL_TOKEN: &str = "local_token";
 
-/// The most access tokens that are remembered; beyond it all are looked up anew.
-const KNOWN_MAX: usize = 1_024;
+/// How many copies of what is known there are, and the most access tokens that one remembers;
+/// beyond it all are looked up anew.
+const COPIES: usize = 16;
+const KNOWN_MAX: usize = 256;
 
 /// An access token in force.
 #[derive(Clone, Debug)]
@@ -28,28 +31,33 @@ pub struct Access {
     as_of: u64,
 }
 
-/// The access tokens that were presented since one was last made or revoked.
-///
-/// Invariant: every token is what the store holds as long as its count of changes is `as_of`.
+/// The access tokens that were presented since one was last made or revoked. Connections are spread
+/// over several copies, so that threads do not pass one counter of readers back and forth.
 #[derive(Debug, Default)]
 pub(super) struct KnownTokens {
-    known: RwLock<Known>,
+    copies: [RwLock<Known>; COPIES],
 }
 
+/// Invariant: every token is what the store holds as long as its count of changes is `as_of`.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 struct Known {
     as_of: u64,
     tokens: BTreeMap<TokenId, Arc<AccessToken>>,
 }
 
 impl KnownTokens {
-    fn find(&self, as_of: u64, id: &TokenId) -> Option<Arc<AccessToken>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+    fn copy(&self, remote: SocketAddr) -> &RwLock<Known> {
+        &self.copies[usize::from(remote.port()) % COPIES]
+    }
+
+    fn find(&self, remote: SocketAddr, as_of: u64, id: &TokenId) -> Option<Arc<AccessToken>> {
+        let known = self.copy(remote).read().unwrap_or_else(PoisonError::into_inner);
         known.tokens.get(id).filter(|_| known.as_of == as_of).cloned()
     }
 
-    fn remember(&self, as_of: u64, token: Arc<AccessToken>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, remote: SocketAddr, as_of: u64, token: Arc<AccessToken>) {
+        let mut known = self.copy(remote).write().unwrap_or_else(PoisonError::into_inner);
         if known.as_of != as_of || known.tokens.len() >= KNOWN_MAX {
             *known = Known { as_of, tokens: BTreeMap::new() };
         }
@@ -102,7 +110,7 @@ impl<P: Plumbing> Api<P> {
         let presented = presented(request).ok_or(Code::Unauthenticated)?;
         // Asked before the look-up: a change meanwhile makes the answer old, never wrong.
         let as_of = self.store.token_changes();
-        let known = self.known_tokens.find(as_of, &presented.id);
+        let known = self.known_tokens.find(request.remote, as_of, &presented.id);
         let is_known = known.is_some();
         let stored = match known {
             Some(token) => Some(token),
@@ -116,7 +124,7 @@ impl<P: Plumbing> Api<P> {
             .filter(|token| token.is_active(wall::unix_time()))
             .ok_or(Code::Unauthenticated)?;
         if !is_known {
-            self.known_tokens.remember(as_of, token.clone());
+            self.known_tokens.remember(request.remote, as_of, token.clone());
         }
         Ok(Access { token, as_of })
     }

@@ -1,6 +1,6 @@
 //! Entries: put, get, delete, list.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use clavitor_core::credential::Scope;
@@ -22,15 +22,16 @@ use crate::wall;
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
-type Name = Option<String>;
+type Name<'a> = Option<&'a str>;
 
 /// Writes or deletes an entry.
 pub(super) async fn put<P: Plumbing>(
     api: Arc<Api<P>>,
     request: ApiRequest<P>,
-    vault: Name,
-    entry: Name,
+    vault: Option<String>,
+    entry: Option<String>,
 ) -> Result<Response, Problem> {
+    let (vault, entry) = (vault.as_deref(), entry.as_deref());
     let (access, vault, entry) = admit(&api, &request, vault, entry, Scope::Write)?;
     let ack = Ack::of(&api, &request.query(&["ack"])?)?;
     let precondition = precondition_of(&request)?;
@@ -45,21 +46,22 @@ pub(super) async fn put<P: Plumbing>(
 fn admit<P: Plumbing>(
     api: &Api<P>,
     request: &ApiRequest<P>,
-    vault: Name,
-    entry: Name,
+    vault: Name<'_>,
+    entry: Name<'_>,
     needed: Scope,
 ) -> Result<(Access, VaultName, EntryName), Problem> {
     let access = api.authenticate(request)?;
     let vault = vault_name(vault)?;
-    let entry = entry.and_then(|name| EntryName::try_from(name).ok()).ok_or(Code::BadName)?;
+    let entry =
+        entry.and_then(|name| EntryName::try_from(name.to_owned()).ok()).ok_or(Code::BadName)?;
     if !access.allows(needed, Some(&vault)) {
         return Err(Code::Forbidden.into());
     }
     Ok((access, vault, entry))
 }
 
-pub(super) fn vault_name(name: Name) -> Result<VaultName, Problem> {
-    let name = name.and_then(|name| VaultName::try_from(name).ok());
+pub(super) fn vault_name(name: Name<'_>) -> Result<VaultName, Problem> {
+    let name = name.and_then(|name| VaultName::try_from(name.to_owned()).ok());
     name.ok_or_else(|| Code::BadName.into())
 }
 
@@ -67,8 +69,8 @@ pub(super) fn vault_name(name: Name) -> Result<VaultName, Problem> {
 pub(super) fn get<P: Plumbing>(
     api: &Api<P>,
     request: &ApiRequest<P>,
-    vault: Name,
-    entry: Name,
+    vault: Name<'_>,
+    entry: Name<'_>,
 ) -> Result<Response, Problem> {
     let (_, vault, entry) = admit(api, request, vault, entry, Scope::Read)?;
     request.query(&[])?;
@@ -130,7 +132,7 @@ fn refusal(refused: Refused) -> Problem {
 pub(super) fn list<P: Plumbing>(
     api: &Api<P>,
     request: &ApiRequest<P>,
-    vault: Name,
+    vault: Name<'_>,
 ) -> Result<Response, Problem> {
     let access = api.authenticate(request)?;
     let vault = vault_name(vault)?;
@@ -164,9 +166,11 @@ pub(super) fn list<P: Plumbing>(
 
 fn set_etag(response: &mut Response, hlc: Hlc) {
     const TAG_BYTES: usize = 64;
-    let mut tag = String::with_capacity(TAG_BYTES);
-    let _ = write!(tag, "\"{hlc}\"");
-    if let Ok(tag) = HeaderValue::try_from(tag) {
+    let mut bytes = [0; TAG_BYTES];
+    let mut rest = bytes.as_mut_slice();
+    let written = write!(rest, "\"{hlc}\"").map(|()| TAG_BYTES - rest.len());
+    let tag = written.ok().and_then(|len| bytes.get(..len));
+    if let Some(Ok(tag)) = tag.map(HeaderValue::from_bytes) {
         response.headers_mut().insert(header::ETAG, tag);
     }
 }

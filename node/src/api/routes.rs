@@ -9,8 +9,10 @@ use super::{Api, ApiRequest, Face, entries, export, health, metrics, tokens};
 use crate::http::{Code, Problem, Response};
 use crate::plumbing::Plumbing;
 
-#[derive(Clone, Debug)]
-enum Route<R> {
+type Name<'a> = Option<&'a str>;
+
+#[derive(Clone, Copy, Debug)]
+enum Route<'a, R> {
     Live,
     Ready,
     RolePrimary,
@@ -18,10 +20,10 @@ enum Route<R> {
     Metrics,
     Node,
     Export,
-    Entries(Option<String>),
-    Entry(Option<String>, Option<String>),
+    Entries(Name<'a>),
+    Entry(Name<'a>, Name<'a>),
     Tokens,
-    Token(Option<String>),
+    Token(Name<'a>),
     Edition(R),
 }
 
@@ -67,10 +69,14 @@ pub(super) fn answer<P: Plumbing>(
         Route::Entries(vault) => entries::list(api, &request, vault),
         Route::Entry(vault, entry) if is_read => entries::get(api, &request, vault, entry),
         Route::Entry(vault, entry) => {
+            let (vault, entry) = (vault.map(str::to_owned), entry.map(str::to_owned));
             return later(entries::put(api.clone(), request, vault, entry));
         }
         Route::Tokens => return later(tokens::answer_all(api.clone(), request)),
-        Route::Token(id) => return later(tokens::delete(api.clone(), request, id)),
+        Route::Token(id) => {
+            let id = id.map(str::to_owned);
+            return later(tokens::delete(api.clone(), request, id));
+        }
         Route::Edition(route) => {
             let api = api.clone();
             return later(async move { api.plumbing.answer(&api, route, request).await });
@@ -82,10 +88,13 @@ fn later(answer: impl Future<Output = Result<Response, Problem>> + Send + 'stati
     Either::Right(answer.boxed())
 }
 
-fn find<P: Plumbing>(api: &Api<P>, face: Face, request: &ApiRequest<P>) -> Option<Route<P::Route>> {
+fn find<'a, P: Plumbing>(
+    api: &Api<P>,
+    face: Face,
+    request: &'a ApiRequest<P>,
+) -> Option<Route<'a, P::Route>> {
     let segments = request.segments();
-    let own = |name: &Option<&str>| name.map(str::to_owned);
-    let route = match &*segments {
+    let route = match *segments {
         [Some("livez")] => Route::Live,
         [Some("readyz")] => Route::Ready,
         [Some("role"), Some("primary")] => Route::RolePrimary,
@@ -95,12 +104,10 @@ fn find<P: Plumbing>(api: &Api<P>, face: Face, request: &ApiRequest<P>) -> Optio
         [Some("v1"), Some("node")] => Route::Node,
         [Some("v1"), Some("export")] => Route::Export,
         [Some("v1"), Some("tokens")] => Route::Tokens,
-        [Some("v1"), Some("tokens"), id] => Route::Token(own(id)),
-        [Some("v1"), Some("vaults"), vault, Some("entries")] => Route::Entries(own(vault)),
-        [Some("v1"), Some("vaults"), vault, Some("entries"), entry] => {
-            Route::Entry(own(vault), own(entry))
-        }
-        other => return api.plumbing.route(other).map(Route::Edition),
+        [Some("v1"), Some("tokens"), id] => Route::Token(id),
+        [Some("v1"), Some("vaults"), vault, Some("entries")] => Route::Entries(vault),
+        [Some("v1"), Some("vaults"), vault, Some("entries"), entry] => Route::Entry(vault, entry),
+        ref other => return api.plumbing.route(other).map(Route::Edition),
     };
     Some(route)
 }

@@ -17,10 +17,12 @@ use hyper::rt::{Read, ReadBuf, Timer, Write};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 
+use super::alarm::Alarm;
 use super::body::{BodyBudget, Cut, ResponseBody};
+use super::head::SentHead;
 use super::problem::Problem;
 use super::request::{Means, Request, Response};
-use super::stall::Stall;
+use super::stall::{Pending, Stall};
 
 /// The most bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -38,10 +40,10 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// The most connections at once; one more is closed at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
 
-/// Counts connections and requests, and tells connections when to end.
+/// Counts connections, and tells them when to end.
 ///
-/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live `Slot`; `requests`
-/// counts those among them that answer a request.
+/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live `Slot`; `serving` counts
+/// those among them that may yet answer something.
 #[derive(Clone, Debug)]
 pub struct Connections {
     shared: Arc<Shared>,
@@ -50,11 +52,11 @@ pub struct Connections {
 #[derive(Debug)]
 struct Shared {
     open: AtomicUsize,
-    requests: AtomicUsize,
+    serving: AtomicUsize,
     // Closed when the server stops: whoever waits on it is woken.
     stop: async_channel::Sender<()>,
     stopped: async_channel::Receiver<()>,
-    // A token whenever the last request ends.
+    // A token when the last connection has answered everything.
     quiet: async_channel::Sender<()>,
     quieted: async_channel::Receiver<()>,
 }
@@ -64,39 +66,37 @@ impl Default for Connections {
         let (stop, stopped) = async_channel::bounded(1);
         let (quiet, quieted) = async_channel::bounded(1);
         let open = AtomicUsize::new(0);
-        let requests = AtomicUsize::new(0);
-        Self { shared: Arc::new(Shared { open, requests, stop, stopped, quiet, quieted }) }
+        let serving = AtomicUsize::new(0);
+        Self { shared: Arc::new(Shared { open, serving, stop, stopped, quiet, quieted }) }
     }
 }
 
 /// One connection's place.
 #[derive(Debug)]
-pub struct Slot(Arc<Shared>);
+pub struct Slot {
+    shared: Arc<Shared>,
+    is_serving: bool,
+}
+
+impl Slot {
+    /// Nothing will be answered any more; the connection only closes.
+    fn served(&mut self) {
+        if !std::mem::take(&mut self.is_serving) {
+            return;
+        }
+        // One order for all four: who waits has closed `stop` before it counted, so the last of
+        // those that serve sees it closed.
+        let was_last = self.shared.serving.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.shared.stop.is_closed() {
+            let _ = self.shared.quiet.try_send(());
+        }
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-// Through the connection's own means: what all connections share is counted, not handed about.
-struct InFlight<T>(Arc<Means<T>>);
-
-impl<T> InFlight<T> {
-    fn begin(means: &Arc<Means<T>>) -> Self {
-        means.connections.shared.requests.fetch_add(1, Ordering::SeqCst);
-        Self(means.clone())
-    }
-}
-
-impl<T> Drop for InFlight<T> {
-    fn drop(&mut self) {
-        let shared = &self.0.connections.shared;
-        // Only who stops the server waits. One order for all four: who waits has closed `stop`
-        // before it counted the requests, so the last of those sees it closed.
-        if shared.requests.fetch_sub(1, Ordering::SeqCst) == 1 && shared.stop.is_closed() {
-            let _ = shared.quiet.try_send(());
-        }
+        self.served();
+        self.shared.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -104,8 +104,9 @@ impl Connections {
     /// A place for one more connection, unless all are taken or the server stops.
     pub fn admit(&self) -> Option<Slot> {
         let more = |open: usize| (open < CONNECTIONS_MAX).then_some(open + 1);
-        let admitted = self.shared.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        let slot = admitted.ok().map(|_| Slot(self.shared.clone()))?;
+        self.shared.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        self.shared.serving.fetch_add(1, Ordering::SeqCst);
+        let slot = Slot { shared: self.shared.clone(), is_serving: true };
         (!self.is_stopping()).then_some(slot)
     }
 
@@ -129,9 +130,9 @@ impl Connections {
         let _ = self.shared.stopped.recv().await;
     }
 
-    /// Waits until no request is in flight.
+    /// Waits until no connection has anything to answer any more.
     pub async fn quiet(&self) {
-        while self.shared.requests.load(Ordering::SeqCst) > 0 {
+        while self.shared.serving.load(Ordering::SeqCst) > 0 {
             let _ = self.shared.quieted.recv().await;
         }
     }
@@ -141,7 +142,7 @@ impl Connections {
 pub async fn serve<Io, T, F, A>(
     io: Io,
     remote: SocketAddr,
-    slot: Slot,
+    mut slot: Slot,
     connections: Connections,
     budget: BodyBudget,
     timer: T,
@@ -152,9 +153,10 @@ pub async fn serve<Io, T, F, A>(
     F: Fn(Request<T>) -> A,
     A: Future<Output = Result<Response, Problem>> + Unpin,
 {
-    let means = Arc::new(Means { connections, budget, timer: timer.clone() });
+    let (pending, head) = (Pending::default(), SentHead::default());
+    let means = Arc::new(Means { connections, budget, timer, pending, head });
     let service = service_fn(|request: http::Request<Incoming>| {
-        let in_flight = InFlight::begin(&means);
+        let answering = Answering::begin(&means);
         let is_head = request.method() == Method::HEAD;
         let request = Request::new(request, remote, &means);
         let answer = match request {
@@ -163,20 +165,20 @@ pub async fn serve<Io, T, F, A>(
         };
         answer.map(move |answer| {
             let response = finish(answer.unwrap_or_else(Problem::into_response), is_head);
-            Ok::<_, Infallible>(response.map(|body| Sending { body, _in_flight: in_flight }))
+            Ok::<_, Infallible>(response.map(|body| Sending { body, _answering: answering }))
         })
     });
     let mut builder = http1::Builder::new();
-    builder.timer(timer.clone()).header_read_timeout(HEAD_TIMEOUT);
+    builder.timer(Alarm::new(means.timer.clone())).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    let mut connection = builder.serve_connection(Stall::new(io, timer.clone()), service);
+    let mut connection = builder.serve_connection(Stall::new(io, means.clone()), service);
     // A client that breaks the protocol ends its own connection; nobody else is concerned.
     if serve_until_stopped(&mut connection, &means.connections).await.is_none() {
         Pin::new(&mut connection).graceful_shutdown();
-        let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+        serve_what_is_pending(&mut connection, &means.pending).await;
     }
-    linger(connection.into_parts().io, timer).await;
-    drop(slot);
+    slot.served();
+    linger(connection.into_parts().io, &means.timer).await;
 }
 
 /// Serves a connection to its end; `None` if the server is to stop before.
@@ -210,9 +212,28 @@ where
     .await
 }
 
+/// Answers the request that is under way, if there is one; a head that is only half there is none.
+async fn serve_what_is_pending<Io, S, B>(
+    connection: &mut http1::Connection<Io, S>,
+    pending: &Pending,
+) where
+    Io: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = B> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    poll_fn(|cx| {
+        let is_over = connection.poll_without_shutdown(cx).is_ready() || !pending.is_any();
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 /// Closes without losing the answer: closing a socket that holds unread bytes makes the system
 /// throw away what the client has not read yet.
-async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
+async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: &impl Timer) {
     let mut left = LINGER_BYTES_MAX;
     let mut scratch = [0; 4_096];
     let drained = async {
@@ -232,10 +253,25 @@ async fn linger<Io: Read + Write + Unpin>(mut io: Io, timer: impl Timer) {
     let _ = select(std::pin::pin!(drained), timer.sleep(LINGER)).await;
 }
 
-/// An answer's body; its request is in flight until the last byte is handed over.
+/// An answer's body; its request is under way until the last byte is handed over.
 struct Sending<T> {
     body: ResponseBody,
-    _in_flight: InFlight<T>,
+    _answering: Answering<T>,
+}
+
+struct Answering<T>(Arc<Means<T>>);
+
+impl<T> Answering<T> {
+    fn begin(means: &Arc<Means<T>>) -> Self {
+        means.pending.set_answering(true);
+        Self(means.clone())
+    }
+}
+
+impl<T> Drop for Answering<T> {
+    fn drop(&mut self) {
+        self.0.pending.set_answering(false);
+    }
 }
 
 impl<T> Body for Sending<T> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use hyper::rt::Timer;
 use percent_encoding::percent_decode_str;
@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
 use super::connection::Connections;
+use super::head::SentHead;
 use super::problem::{Code, Problem};
+use super::stall::Pending;
 
 /// An answer.
 pub type Response = http::Response<ResponseBody>;
@@ -33,8 +35,8 @@ pub struct Request<T> {
     pub headers: HeaderMap,
     /// Where it came from.
     pub remote: SocketAddr,
+    uri: Uri,
     path: Path,
-    query: Option<String>,
     body: Incoming,
     means: Arc<Means<T>>,
 }
@@ -44,6 +46,8 @@ pub(super) struct Means<T> {
     pub(super) connections: Connections,
     pub(super) budget: BodyBudget,
     pub(super) timer: T,
+    pub(super) pending: Pending,
+    pub(super) head: SentHead,
 }
 
 impl<T: Timer> Request<T> {
@@ -54,21 +58,22 @@ impl<T: Timer> Request<T> {
         means: &Arc<Means<T>>,
     ) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        let count = |name| head.headers.get_all(name).iter().count();
-        if count(header::HOST) != 1 {
+        if head.headers.get_all(header::HOST).iter().count() != 1 {
+            means.head.forget();
             return Err(Problem::from(Code::BadHost).closing());
         }
-        if count(header::CONTENT_LENGTH) > 1 {
+        if !head.headers.contains_key(header::CONTENT_LENGTH) {
+            means.head.forget();
+        } else if means.head.take_lengths(&head.method) > 1 {
             return Err(Problem::from(Code::BadLength).closing());
         }
-        let path = head.uri.path().strip_prefix('/').ok_or(Code::BadRequest)?;
-        let path = Path::decode(path);
+        let path = Path::of(&head.uri).ok_or(Code::BadRequest)?;
         Ok(Self {
             method: head.method,
             headers: head.headers,
             remote,
+            uri: head.uri,
             path,
-            query: head.uri.query().map(str::to_owned),
             body,
             means: means.clone(),
         })
@@ -76,17 +81,18 @@ impl<T: Timer> Request<T> {
 
     /// The decoded segments of the path; one that is not UTF-8 is `None`.
     pub fn segments(&self) -> Segments<'_> {
+        let path = self.path.decoded.as_deref().unwrap_or(self.uri.path());
         let mut texts = [None; SEGMENTS_MAX];
         for (text, range) in texts.iter_mut().zip(&self.path.ranges) {
             let range = range.clone().map(|range| usize::from(range.start)..range.end.into());
-            *text = range.and_then(|range| self.path.text.get(range));
+            *text = range.and_then(|range| path.get(range));
         }
         Segments { texts, count: self.path.count }
     }
 
     /// The query, checked against the parameters that the route takes.
     pub fn query(&self, known: &[&str]) -> Result<Query, Problem> {
-        Query::parse(self.query.as_deref().unwrap_or_default(), known)
+        Query::parse(self.uri.query().unwrap_or_default(), known)
     }
 
     /// A header that may be given once, as text.
@@ -121,27 +127,42 @@ impl<T: Timer> Request<T> {
     }
 }
 
-/// A path, decoded once: its segments one after the other. A head is far below 64 KiB.
+/// A path, decoded once: where its segments are. A head is far below 64 KiB.
 struct Path {
-    text: String,
+    // The decoded segments one after the other; `None` where nothing had to be decoded, and the
+    // segments are where they came.
+    decoded: Option<String>,
     ranges: [Option<Range<u16>>; SEGMENTS_MAX],
     count: usize,
 }
 
 impl Path {
-    fn decode(path: &str) -> Self {
-        let mut decoded =
-            Self { text: String::with_capacity(path.len()), ranges: Default::default(), count: 0 };
-        for (segment, range) in path.split('/').zip(&mut decoded.ranges) {
-            decoded.count += 1;
-            *range = decode(segment).and_then(|segment| {
-                let start = u16::try_from(decoded.text.len()).ok()?;
-                decoded.text.push_str(&segment);
-                Some(start..u16::try_from(decoded.text.len()).ok()?)
-            });
+    fn of(uri: &Uri) -> Option<Self> {
+        let path = uri.path().strip_prefix('/')?;
+        let is_plain = !path.as_bytes().contains(&b'%');
+        let decoded = (!is_plain).then(|| String::with_capacity(path.len()));
+        let mut found = Self { decoded, ranges: Default::default(), count: 0 };
+        let mut start = 1;
+        for (segment, range) in path.as_bytes().split(|byte| *byte == b'/').zip(&mut found.ranges) {
+            found.count += 1;
+            *range = match &mut found.decoded {
+                None => range_of(start, segment.len()),
+                Some(decoded) => {
+                    decode(uri.path().get(start..start + segment.len())?).and_then(|segment| {
+                        let range = range_of(decoded.len(), segment.len());
+                        decoded.push_str(&segment);
+                        range
+                    })
+                }
+            };
+            start += segment.len() + 1;
         }
-        decoded
+        Some(found)
     }
+}
+
+fn range_of(start: usize, len: usize) -> Option<Range<u16>> {
+    Some(u16::try_from(start).ok()?..u16::try_from(start + len).ok()?)
 }
 
 /// The segments of a path.

@@ -166,6 +166,21 @@ fn a_doubled_or_malformed_content_length_stores_nothing() {
 }
 
 #[test]
+fn a_content_length_given_twice_is_refused_even_if_both_agree() {
+    for edition in Edition::ALL {
+        let server = Server::start(edition);
+        for method in ["PUT", "GET", "DELETE", "POST"] {
+            let target = "/v1/vaults/v/entries/zebra-marker";
+            let twice = ["Content-Length: 2", "content-length: 2"];
+            let bytes = request(method, target, &headers(&server, &twice), b"xy");
+            let answer = exchange(server.address(), &bytes);
+            assert_refused(&server, method, answer, &[(400, "CV-BAD-LENGTH")]);
+        }
+        server.client().get("v", "zebra-marker").expect(404);
+    }
+}
+
+#[test]
 fn an_oversized_or_garbled_head_is_refused() {
     let server = Server::start(Edition::Community);
     let long = format!("X-Long: {}", "h".repeat(20 * 1024));

@@ -2,9 +2,10 @@
 
 use clavitor_tests::wait::seconds;
 use clavitor_tests::{Cluster, Edition, Fault, Server, process};
+use rustix::net;
 use rustix::process::Signal;
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 #[test]
@@ -48,6 +49,57 @@ fn connections_that_hang_do_not_hold_the_end_up() {
     assert_eq!(server.await_end(seconds(7)).code(), Some(0), "{}", server.log());
     assert!(started.elapsed() < seconds(6), "{:?}", started.elapsed());
     drop(open);
+}
+
+#[test]
+fn a_head_that_is_half_there_is_not_waited_for() {
+    let mut server = Server::start(Edition::Community);
+    let open: Vec<TcpStream> = (0..10)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+            stream.write_all(b"GET /livez HT").expect("the server reads");
+            stream
+        })
+        .collect();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let started = Instant::now();
+    server.terminate();
+    assert_eq!(server.await_end(seconds(7)).code(), Some(0), "{}", server.log());
+    assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
+    drop(open);
+}
+
+#[test]
+fn an_answer_that_a_slow_client_is_still_reading_arrives_whole() {
+    const BLOB_BYTES: usize = 1024 * 1024;
+    let mut server = Server::start(Edition::Community);
+    server.client().put("v", "e", &vec![7; BLOB_BYTES]).expect(201);
+    let stream = slow_connection(server.address());
+    let head = format!(
+        "GET /v1/vaults/v/entries/e HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+        server.admin_token()
+    );
+    // More answers than the system holds for a client, so that the server is left with half a one.
+    (&stream).write_all(head.repeat(16).as_bytes()).expect("the server reads");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.terminate();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let mut answers = Vec::new();
+    let read = (&stream).read_to_end(&mut answers);
+    let head_bytes = answers.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
+    let (whole, rest) =
+        (answers.len() / (head_bytes + BLOB_BYTES), answers.len() % (head_bytes + BLOB_BYTES));
+    assert!(whole > 0 && rest == 0, "{whole} whole and {rest} bytes, {read:?}");
+    assert_eq!(server.await_end(seconds(6)).code(), Some(0), "{}", server.log());
+}
+
+/// A connection that takes little at a time, so that the rest waits in the server.
+fn slow_connection(address: SocketAddr) -> TcpStream {
+    let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None);
+    let socket = socket.expect("a socket");
+    net::sockopt::set_socket_recv_buffer_size(&socket, 32 * 1024).expect("a small buffer");
+    net::connect(&socket, &address).expect("the server listens");
+    TcpStream::from(socket)
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! A request's head as the client sent it. The parser makes one `Content-Length` of several that
+//! agree; a client that sends two does not know what it says, and is told.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::{Method, header};
+
+use super::connection::HEAD_BYTES_MAX;
+
+/// The bytes that came since the last answer, as far as they can be a head.
+#[derive(Debug, Default)]
+pub(super) struct SentHead {
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl SentHead {
+    /// Takes note of bytes that came while no request was under way.
+    pub(super) fn note(&self, part: &[u8]) {
+        let mut bytes = self.lock();
+        let room = HEAD_BYTES_MAX - bytes.len();
+        bytes.extend_from_slice(part.get(..room).unwrap_or(part));
+    }
+
+    /// The head was parsed as one of `method`: forgets it, and answers how often it gives a length.
+    pub(super) fn take_lengths(&self, method: &Method) -> usize {
+        let mut bytes = self.lock();
+        let lengths = count_lengths(&bytes, method.as_str());
+        bytes.clear();
+        lengths
+    }
+
+    /// The head was parsed: forgets it.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client sends ahead of its answers is not looked at here: such bytes begin anywhere.
+fn count_lengths(bytes: &[u8], method: &str) -> usize {
+    let Some(rest) = bytes.strip_prefix(method.as_bytes()) else { return 0 };
+    let lines = rest.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let is_length = |line: &&[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(header::CONTENT_LENGTH.as_str().as_bytes())
+    };
+    lines.take_while(|line| !line.is_empty()).filter(is_length).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(parts: &[&str]) -> usize {
+        let head = SentHead::default();
+        parts.iter().for_each(|part| head.note(part.as_bytes()));
+        let lengths = head.take_lengths(&Method::PUT);
+        assert_eq!(head.take_lengths(&Method::PUT), 0, "it is forgotten");
+        lengths
+    }
+
+    #[test]
+    fn lengths_are_counted_up_to_the_end_of_the_head() {
+        let line = "PUT / HTTP/1.1\r\n";
+        assert_eq!(lengths(&[line, "Content-Length: 1\r\n\r\n", "Content-Length: 1\r\n"]), 1);
+        assert_eq!(lengths(&[line, "content-length: 1\r\nCONTENT-", "LENGTH: 1\r\n\r\nx"]), 2);
+        assert_eq!(lengths(&[line, "X: Content-Length: 1\r\n\r\n"]), 0);
+    }
+
+    #[test]
+    fn bytes_that_do_not_begin_with_the_request_are_not_its_head() {
+        let rest = "of a body\r\nContent-Length: 1\r\nContent-Length: 1\r\nPUT / HTTP/1.1\r\n\r\n";
+        assert_eq!(lengths(&[rest]), 0);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_a_head_may_hold() {
+        let head = SentHead::default();
+        (0..3).for_each(|_| head.note(&[b'x'; HEAD_BYTES_MAX]));
+        assert_eq!(head.lock().len(), HEAD_BYTES_MAX);
+    }
+}
