@@ -6,6 +6,7 @@ mod body;
 mod connection;
 mod head;
 mod problem;
+mod refused;
 mod request;
 mod stall;
 

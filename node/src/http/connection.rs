@@ -263,14 +263,14 @@ struct Answering<T>(Arc<Means<T>>);
 
 impl<T> Answering<T> {
     fn begin(means: &Arc<Means<T>>) -> Self {
-        means.pending.set_answering(true);
+        means.pending.begin();
         Self(means.clone())
     }
 }
 
 impl<T> Drop for Answering<T> {
     fn drop(&mut self) {
-        self.0.pending.set_answering(false);
+        self.0.pending.end();
     }
 }
 

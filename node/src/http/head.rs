@@ -29,6 +29,15 @@ impl SentHead {
         lengths
     }
 
+    /// Whether it gives a length that is none, or more than one.
+    pub(super) fn has_bad_length(&self) -> bool {
+        let bytes = self.lock();
+        let is_good =
+            |value: &[u8]| str::from_utf8(value).is_ok_and(|it| it.trim().parse::<u64>().is_ok());
+        let mut lengths = lengths(&bytes);
+        lengths.next().is_some_and(|first| !is_good(first) || lengths.next().is_some())
+    }
+
     /// The head was parsed: forgets it.
     pub(super) fn forget(&self) {
         self.lock().clear();
@@ -41,13 +50,17 @@ impl SentHead {
 
 /// What a client sends ahead of its answers is not looked at here: such bytes begin anywhere.
 fn count_lengths(bytes: &[u8], method: &str) -> usize {
-    let Some(rest) = bytes.strip_prefix(method.as_bytes()) else { return 0 };
-    let lines = rest.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let is_length = |line: &&[u8]| {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        name.eq_ignore_ascii_case(header::CONTENT_LENGTH.as_str().as_bytes())
-    };
-    lines.take_while(|line| !line.is_empty()).filter(is_length).count()
+    if bytes.starts_with(method.as_bytes()) { lengths(bytes).count() } else { 0 }
+}
+
+/// The values of every `Content-Length` in a head.
+fn lengths(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':')?);
+        let is_length = name.eq_ignore_ascii_case(header::CONTENT_LENGTH.as_str().as_bytes());
+        is_length.then(|| value.get(1..).unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

@@ -71,6 +71,11 @@ codes! {
     Precondition = "CV-PRECONDITION", PRECONDITION_FAILED, "the precondition does not hold";
     /// The body or a part of it is too large.
     TooLarge = "CV-TOO-LARGE", PAYLOAD_TOO_LARGE, "the body is too large";
+    /// The head is too large, or has too many fields.
+    HeadTooLarge = "CV-HEAD-TOO-LARGE", REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "the head is larger than 16 KiB or has more than 64 fields";
+    /// The path is too long.
+    PathTooLong = "CV-PATH-TOO-LONG", URI_TOO_LONG, "the path is too long";
     /// The server has too much to do.
     Busy = "CV-BUSY", SERVICE_UNAVAILABLE, "the server has too much to do right now";
     /// This server is a backup.
@@ -90,6 +95,9 @@ codes! {
     /// There is no room for the write.
     StorageFull = "CV-STORAGE-FULL", INSUFFICIENT_STORAGE, "there is no room for the write";
 }
+
+/// The media type of a problem document.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
@@ -129,8 +137,8 @@ impl Problem {
         self.code
     }
 
-    /// The answer.
-    pub fn into_response(self) -> Response {
+    /// The problem document.
+    pub(super) fn document(&self) -> String {
         let document = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -138,9 +146,14 @@ impl Problem {
             "code": self.code,
             "detail": self.detail,
         });
-        let mut response = Response::new(ResponseBody::from(document.to_string()));
+        document.to_string()
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let mut response = Response::new(ResponseBody::from(self.document()));
         *response.status_mut() = self.status;
-        let content_type = HeaderValue::from_static("application/problem+json");
+        let content_type = HeaderValue::from_static(CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response.headers_mut().extend(self.headers);
         response

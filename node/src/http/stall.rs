@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Sleep, Timer, Write};
 
+use super::refused;
 use super::request::Means;
 
 /// How long a client may leave written bytes unread.
@@ -23,18 +24,30 @@ const JOINED_MAX: usize = 2 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     is_answering: AtomicBool,
-    is_writing: AtomicBool,
+    is_unflushed: AtomicBool,
 }
 
 // One task serves a connection; these only have to be seen by that task.
 impl Pending {
-    pub(super) fn set_answering(&self, is_answering: bool) {
-        self.is_answering.store(is_answering, Ordering::Relaxed);
+    /// A request is to be answered.
+    pub(super) fn begin(&self) {
+        self.is_answering.store(true, Ordering::Relaxed);
+        self.is_unflushed.store(true, Ordering::Relaxed);
+    }
+
+    /// The answer's last byte is handed over; it has yet to be written.
+    pub(super) fn end(&self) {
+        self.is_answering.store(false, Ordering::Relaxed);
+    }
+
+    fn flushed(&self) {
+        let is_answering = self.is_answering.load(Ordering::Relaxed);
+        self.is_unflushed.store(is_answering, Ordering::Relaxed);
     }
 
     /// Whether a request is being answered, or its answer is not written whole.
     pub(super) fn is_any(&self) -> bool {
-        self.is_answering.load(Ordering::Relaxed) || self.is_writing.load(Ordering::Relaxed)
+        self.is_unflushed.load(Ordering::Relaxed)
     }
 }
 
@@ -51,19 +64,34 @@ impl<Io, T> Stall<Io, T> {
     }
 }
 
-impl<Io: Unpin, T: Timer + Unpin> Stall<Io, T> {
+impl<Io: Write + Unpin, T: Timer + Unpin> Stall<Io, T> {
+    /// What to write instead of the parser's bare word about a head that it refuses. All else that
+    /// is written belongs to a request.
+    fn own_answer(&self, buf: &[u8]) -> Option<Vec<u8>> {
+        let is_the_parsers = !self.means.pending.is_any();
+        is_the_parsers.then(|| refused::answer(buf, &self.means.head))?
+    }
+
+    fn write_instead(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: &[u8],
+        bytes: usize,
+    ) -> Poll<io::Result<usize>> {
+        // The connection ends with it, so what the system does not take at once is not waited for.
+        let _ = Pin::new(&mut self.io).poll_write(cx, answer);
+        Poll::Ready(Ok(bytes))
+    }
+
     fn judge<R>(
         &mut self,
         cx: &mut Context<'_>,
         progress: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         if progress.is_ready() {
-            if self.stalled.take().is_some() {
-                self.means.pending.is_writing.store(false, Ordering::Relaxed);
-            }
+            self.stalled = None;
             return progress;
         }
-        self.means.pending.is_writing.store(true, Ordering::Relaxed);
         let stalled = self.stalled.get_or_insert_with(|| self.means.timer.sleep(WRITE_STALL));
         match stalled.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
@@ -79,7 +107,7 @@ impl<Io: Read + Unpin, T> Read for Stall<Io, T> {
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.means.pending.is_answering.load(Ordering::Relaxed) {
+        if this.means.pending.is_any() {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         // SAFETY: no initialised byte is made uninitialised through it; readers only fill it.
@@ -100,6 +128,9 @@ impl<Io: Write + Unpin, T: Timer + Unpin> Write for Stall<Io, T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(answer) = this.own_answer(buf) {
+            return this.write_instead(cx, &answer, buf.len());
+        }
         let progress = Pin::new(&mut this.io).poll_write(cx, buf);
         this.judge(cx, progress)
     }
@@ -107,6 +138,9 @@ impl<Io: Write + Unpin, T: Timer + Unpin> Write for Stall<Io, T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let progress = Pin::new(&mut this.io).poll_flush(cx);
+        if progress.is_ready() {
+            this.means.pending.flushed();
+        }
         this.judge(cx, progress)
     }
 
@@ -126,14 +160,17 @@ impl<Io: Write + Unpin, T: Timer + Unpin> Write for Stall<Io, T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let [buf] = bufs {
+            return Pin::new(this).poll_write(cx, buf);
+        }
         let bytes = bufs.iter().map(|buf| buf.len()).sum();
         let mut joined = [0; JOINED_MAX];
         let progress = match joined.get_mut(..bytes) {
-            Some(joined) if bufs.len() > 1 => {
+            Some(joined) => {
                 join(bufs, joined);
                 Pin::new(&mut this.io).poll_write(cx, joined)
             }
-            _ => Pin::new(&mut this.io).poll_write_vectored(cx, bufs),
+            None => Pin::new(&mut this.io).poll_write_vectored(cx, bufs),
         };
         this.judge(cx, progress)
     }
