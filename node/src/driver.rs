@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::pop::{self, Pop};
 use futures_util::future::{Either, select};
 
 use crate::plumbing::Plumbing;
+use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::store::Notice;
 use crate::wall;
@@ -94,6 +96,7 @@ pub struct Driver<P: Plumbing> {
     plumbing: Arc<P>,
     mailbox: Arc<Mailbox<P>>,
     runtime: P::Runtime,
+    recorder: Recorder,
 }
 
 impl<P: Plumbing> Driver<P> {
@@ -104,12 +107,21 @@ impl<P: Plumbing> Driver<P> {
         mailbox: Arc<Mailbox<P>>,
         runtime: P::Runtime,
     ) -> Self {
-        Self { pop, plumbing, mailbox, runtime }
+        Self { pop, plumbing, mailbox, runtime, recorder: Recorder::default() }
+    }
+
+    /// The driver with a recorder of everything its machine takes in from now on.
+    #[must_use]
+    pub fn recorded_by(mut self, mut recorder: Recorder) -> Self {
+        recorder.start(P::NAME, &self.pop);
+        self.recorder = recorder;
+        self
     }
 
     /// Runs until the machine orders the end. `perform` carries out what every edition has, and
     /// answers whether to go on.
     pub async fn run(mut self, mut perform: impl FnMut(pop::Effect) -> bool + Send) {
+        self.write_recording();
         loop {
             let (notice, facts) = self.mailbox.take();
             let mut facts: VecDeque<P::Input> = facts;
@@ -129,6 +141,7 @@ impl<P: Plumbing> Driver<P> {
                     return;
                 }
             }
+            self.write_recording();
             self.plumbing.observe(&self.pop);
         }
     }
@@ -139,8 +152,10 @@ impl<P: Plumbing> Driver<P> {
         facts: &mut VecDeque<P::Input>,
         perform: &mut impl FnMut(pop::Effect) -> bool,
     ) -> bool {
-        let mut effects = Vec::new();
-        self.pop.handle(wall::instant(), fact, &mut effects);
+        let (now, mut effects) = (wall::instant(), Vec::new());
+        self.recorder.input(&self.pop, now, &fact);
+        self.pop.handle(now, fact, &mut effects);
+        self.recorder.effects(&effects);
         let mut known_at_once = Vec::new();
         for effect in effects {
             if let Err(effect) = self.plumbing.perform(effect, &mut known_at_once)
@@ -152,6 +167,14 @@ impl<P: Plumbing> Driver<P> {
         // What is known at once goes first, as if the machine had been told while it asked.
         known_at_once.into_iter().rev().for_each(|fact| facts.push_front(fact));
         true
+    }
+
+    fn write_recording(&mut self) {
+        if let Some(error) = self.recorder.flush() {
+            let message = "the flight recorder cannot write; it is off until the next start";
+            let alert = Alert::new(AlertType::FlightRecorderFailed, message);
+            self.plumbing.alert_operator(alert.with("error", error));
+        }
     }
 
     async fn rest(&mut self) {

@@ -13,4 +13,4 @@ mod stall;
 pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
 pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
 pub use problem::{Code, Problem};
-pub use request::{BadHeader, Query, Request, Response, json};
+pub use request::{BadHeader, Path, Query, Request, Response, Segments, json};

@@ -4,8 +4,9 @@
 //! machine and what its effects mean ([`plumbing`]); this package is everything between.
 //!
 //! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
-//! [`driver`] turns a machine's effects into calls, [`server`] composes them, [`settings`] and
-//! [`cli`] are what a person sees first, [`launch`] is what a runtime's `main` calls.
+//! [`driver`] turns a machine's effects into calls, [`recorder`] keeps what it was told, [`server`]
+//! composes them, [`settings`] and [`cli`] are what a person sees first, [`launch`] is what a
+//! runtime's `main` calls.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod entropy;
@@ -23,6 +24,8 @@ pub mod runtime;
 pub mod plumbing;
 
 pub mod api;
+
+pub mod recorder;
 
 pub mod driver;
 

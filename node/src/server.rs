@@ -15,8 +15,9 @@ use crate::api::{Api, Face};
 use crate::driver::{Driver, Mailbox};
 use crate::http::{self, BodyBudget, Connections};
 use crate::plumbing::{Parts, Plumbing};
+use crate::recorder::{Recorder, RecorderError};
 use crate::runtime::Runtime;
-use crate::settings::Settings;
+use crate::settings::{FlightRecorderSettings, Settings};
 use crate::store::{OpenError, Opening, Store, StoreError};
 use crate::{log, wall};
 
@@ -32,6 +33,8 @@ pub enum StartError {
     Store(StoreError),
     /// The first admin token cannot be written.
     Token(PathBuf, std::io::Error),
+    /// The flight recorder's file cannot be used.
+    Recorder(PathBuf, RecorderError),
 }
 
 impl fmt::Display for StartError {
@@ -41,6 +44,9 @@ impl fmt::Display for StartError {
             StartError::Store(error) => write!(f, "{error}"),
             StartError::Token(path, error) => {
                 write!(f, "{} cannot be written: {error}", path.display())
+            }
+            StartError::Recorder(path, error) => {
+                write!(f, "--flight-recorder {}: {error}", path.display())
             }
         }
     }
@@ -80,6 +86,7 @@ impl<P: Plumbing> Server<P> {
         let opening = Opening { dir: &settings.data_dir, bytes_max: settings.data_bytes_max, pop };
         let store = Store::open(&opening, wall::unix_time, end_after_failure);
         let store = store.map_err(refuse)?;
+        let recorder = open_recorder(settings.flight_recorder.as_ref())?;
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
         let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
@@ -93,7 +100,8 @@ impl<P: Plumbing> Server<P> {
         let connections = Connections::default();
         let api = Arc::new(Api::new(store, plumbing.clone(), connections.clone()));
         let (end, ended) = async_channel::bounded(1);
-        let driver = Driver::new(pop, plumbing, mailbox.clone(), runtime.clone());
+        let driver =
+            Driver::new(pop, plumbing, mailbox.clone(), runtime.clone()).recorded_by(recorder);
         let budget = BodyBudget::default();
         let server = Self { api, mailbox, connections, budget, runtime: runtime.clone(), ended };
         let orders = server.clone();
@@ -165,6 +173,13 @@ impl<P: Plumbing> Server<P> {
         }
         true
     }
+}
+
+fn open_recorder(settings: Option<&FlightRecorderSettings>) -> Result<Recorder, StartError> {
+    let Some(FlightRecorderSettings { file, bytes }) = settings else {
+        return Ok(Recorder::default());
+    };
+    Recorder::open(file, *bytes).map_err(|error| StartError::Recorder(file.clone(), error))
 }
 
 fn end_after_failure(error: &StoreError) {

@@ -17,9 +17,10 @@ mod values;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assembly::Assembly;
+use given::Given;
 
 pub use assembly::BACKUPS_MAX;
 pub use environment::{Environment, SERVER_VARIABLE, TOKEN_FILE_VARIABLE};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub allow_plain_http: bool,
     /// The size of the storage map: whole pages of up to 64 KiB, 1 MiB to 1 TiB.
     pub data_bytes_max: u64,
+    /// The flight recorder, if one was asked for.
+    pub flight_recorder: Option<FlightRecorderSettings>,
     /// The POP id, if one was given.
     pub pop_id: Option<String>,
     /// The cluster's name, if one was given; see [`Settings::cluster_name`].
@@ -66,6 +69,15 @@ impl Settings {
     pub fn cluster_name(&self) -> &str {
         self.cluster.as_deref().unwrap_or(DEFAULT_CLUSTER)
     }
+}
+
+/// Where to keep the machine's last inputs, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightRecorderSettings {
+    /// The file.
+    pub file: PathBuf,
+    /// The most bytes it may take.
+    pub bytes: u64,
 }
 
 /// What replication needs to know. The cluster's URLs are normalised and distinct, and
@@ -138,12 +150,29 @@ pub fn load(
 ) -> Result<Loaded, SettingsError> {
     let mut problems = Vec::new();
     let given = given::gather(flags, environment, is_commercial, &mut problems);
-    let mut assembly = Assembly::new(&given, is_commercial, problems);
+    assemble(&given, is_commercial, problems)
+}
+
+/// Judges the text of a configuration file by itself: without flags, without variables, and without
+/// the secret file it may name. `name` is what its problems call it.
+pub fn judge_text(name: &Path, text: &str, is_commercial: bool) -> Result<Loaded, SettingsError> {
+    let mut problems = Vec::new();
+    let mut given = file::parse(name, text, is_commercial, &mut problems);
+    given.remove(&Key::ReplicationTokenFile);
+    assemble(&given, is_commercial, problems)
+}
+
+fn assemble(
+    given: &Given,
+    is_commercial: bool,
+    problems: Vec<String>,
+) -> Result<Loaded, SettingsError> {
+    let mut assembly = Assembly::new(given, is_commercial, problems);
     let settings = assembly.settings();
     let Assembly { problems, warnings, .. } = assembly;
     match settings {
         Some(settings) if problems.is_empty() => {
-            Ok(Loaded { settings, warnings, origins: report::origins(&given, is_commercial) })
+            Ok(Loaded { settings, warnings, origins: report::origins(given, is_commercial) })
         }
         _ => Err(SettingsError { problems }),
     }

@@ -67,7 +67,7 @@ impl<T: Timer> Request<T> {
         } else if means.head.take_lengths(&head.method) > 1 {
             return Err(Problem::from(Code::BadLength).closing());
         }
-        let path = Path::of(&head.uri).ok_or(Code::BadRequest)?;
+        let path = Path::of(head.uri.path()).ok_or(Code::BadRequest)?;
         Ok(Self {
             method: head.method,
             headers: head.headers,
@@ -81,13 +81,7 @@ impl<T: Timer> Request<T> {
 
     /// The decoded segments of the path; one that is not UTF-8 is `None`.
     pub fn segments(&self) -> Segments<'_> {
-        let path = self.path.decoded.as_deref().unwrap_or(self.uri.path());
-        let mut texts = [None; SEGMENTS_MAX];
-        for (text, range) in texts.iter_mut().zip(&self.path.ranges) {
-            let range = range.clone().map(|range| usize::from(range.start)..range.end.into());
-            *text = range.and_then(|range| path.get(range));
-        }
-        Segments { texts, count: self.path.count }
+        self.path.segments(self.uri.path())
     }
 
     /// The query, checked against the parameters that the route takes.
@@ -128,7 +122,7 @@ impl<T: Timer> Request<T> {
 }
 
 /// A path, decoded once: where its segments are. A head is far below 64 KiB.
-struct Path {
+pub struct Path {
     // The decoded segments one after the other; `None` where nothing had to be decoded, and the
     // segments are where they came.
     decoded: Option<String>,
@@ -137,8 +131,9 @@ struct Path {
 }
 
 impl Path {
-    fn of(uri: &Uri) -> Option<Self> {
-        let path = uri.path().strip_prefix('/')?;
+    /// Decodes a path; `None` if it does not begin with `/`.
+    pub fn of(whole: &str) -> Option<Self> {
+        let path = whole.strip_prefix('/')?;
         let is_plain = !path.as_bytes().contains(&b'%');
         let decoded = (!is_plain).then(|| String::with_capacity(path.len()));
         let mut found = Self { decoded, ranges: Default::default(), count: 0 };
@@ -148,7 +143,7 @@ impl Path {
             *range = match &mut found.decoded {
                 None => range_of(start, segment.len()),
                 Some(decoded) => {
-                    decode(uri.path().get(start..start + segment.len())?).and_then(|segment| {
+                    decode(whole.get(start..start + segment.len())?).and_then(|segment| {
                         let range = range_of(decoded.len(), segment.len());
                         decoded.push_str(&segment);
                         range
@@ -158,6 +153,17 @@ impl Path {
             start += segment.len() + 1;
         }
         Some(found)
+    }
+
+    /// Its segments, given the path it was made of; one that is not UTF-8 is `None`.
+    pub fn segments<'a>(&'a self, whole: &'a str) -> Segments<'a> {
+        let text = self.decoded.as_deref().unwrap_or(whole);
+        let mut texts = [None; SEGMENTS_MAX];
+        for (segment, range) in texts.iter_mut().zip(&self.ranges) {
+            let range = range.clone().map(|range| usize::from(range.start)..range.end.into());
+            *segment = range.and_then(|range| text.get(range));
+        }
+        Segments { texts, count: self.count }
     }
 }
 
@@ -199,7 +205,8 @@ pub struct Query {
 }
 
 impl Query {
-    fn parse(text: &str, known: &[&str]) -> Result<Self, Problem> {
+    /// Reads a query that may have these parameters.
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -9,7 +9,7 @@ use super::secret::{Secret, read_secret_file};
 use super::table::{Key, Reach, TABLE, setting};
 use super::url::ServerUrl;
 use super::values;
-use super::{DataSettings, ReplicationSettings, Settings};
+use super::{DataSettings, FlightRecorderSettings, ReplicationSettings, Settings};
 
 /// The most backups a cluster may have.
 pub const BACKUPS_MAX: usize = 15;
@@ -39,6 +39,7 @@ impl<'a> Assembly<'a> {
             self.require_loopback(Key::Listen, listen);
             self.require_loopback(Key::MetricsListen, metrics_listen);
         }
+        let flight_recorder = self.flight_recorder();
         let pop_id = data.as_ref().and_then(|data| data.pop_id.clone());
         let own_url = OwnUrl { advertise_url: advertise_url.clone(), listen };
         let replication = match self.is_commercial {
@@ -52,6 +53,7 @@ impl<'a> Assembly<'a> {
             metrics_listen,
             allow_plain_http,
             data_bytes_max: data.data_bytes_max,
+            flight_recorder,
             pop_id: data.pop_id,
             cluster: data.cluster,
             advertise_url: advertise_url.map(|url| url.to_string()),
@@ -69,6 +71,19 @@ impl<'a> Assembly<'a> {
             false => None,
         };
         Some(DataSettings { data_dir: data_dir?, data_bytes_max: data_bytes_max?, pop_id, cluster })
+    }
+
+    fn flight_recorder(&mut self) -> Option<FlightRecorderSettings> {
+        let bytes = self.value(Key::FlightRecorderBytes, values::recorder_bytes);
+        if self.given.contains_key(&Key::FlightRecorder) {
+            let file = self.path(Key::FlightRecorder);
+            return Some(FlightRecorderSettings { file: file?, bytes: bytes? });
+        }
+        if self.given.contains_key(&Key::FlightRecorderBytes) {
+            let naming = self.naming(Key::FlightRecorderBytes);
+            self.problems.push(format!("{naming}: means nothing without --flight-recorder FILE"));
+        }
+        None
     }
 
     fn warn_about_ineffective(&mut self) {

@@ -40,7 +40,12 @@ fn contents(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-fn parse(path: &Path, text: &str, is_commercial: bool, problems: &mut Vec<String>) -> Given {
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    is_commercial: bool,
+    problems: &mut Vec<String>,
+) -> Given {
     let at = |span: Range<usize>| {
         let (line, column) = position(text, span.start);
         Source::File { path: path.to_owned(), line, column }
@@ -104,6 +109,9 @@ fn items_of(
     at: &impl Fn(Range<usize>) -> Source,
 ) -> Result<Vec<Item>, (Source, String)> {
     let elements: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
+        DeValue::Array(array) if setting.is_repeatable && array.is_empty() => {
+            return Err((at(value.span()), "is empty".to_owned()));
+        }
         DeValue::Array(array) if setting.is_repeatable => array.iter().collect(),
         _ => vec![value],
     };

@@ -15,6 +15,10 @@ pub enum Key {
     AllowPlainHttp,
     /// The size of the storage map.
     DataBytesMax,
+    /// The file of the flight recorder.
+    FlightRecorder,
+    /// The size of that file.
+    FlightRecorderBytes,
     /// This server's id among its peers.
     PopId,
     /// The name of the cluster.
@@ -207,6 +211,23 @@ pub static TABLE: &[Setting] = &[
         default: DATA_BYTES_MAX_DEFAULT,
         help: "Lets the data grow to this size (1MiB to 1TiB; units KiB, MiB, GiB, TiB). Writes \
                are refused from 90 % of it.",
+        ..ROW
+    },
+    Setting {
+        key: Key::FlightRecorder,
+        name: "flight-recorder",
+        kind: Kind::File,
+        help: "Keeps the last inputs of the server's state machines in this file, without secrets \
+               or data, for `clavitor-sim replay FILE`. Off unless given.",
+        ..ROW
+    },
+    Setting {
+        key: Key::FlightRecorderBytes,
+        name: "flight-recorder-bytes",
+        kind: Kind::Size,
+        default: "16MiB",
+        help: "Lets that file take this much room (1MiB to 1GiB), all of it at once; the oldest \
+               inputs make way for new ones. A file keeps the size it began with.",
         ..ROW
     },
     Setting {

@@ -179,6 +179,27 @@ fn unknown_variables_are_refused_with_a_suggestion() {
 }
 
 #[test]
+fn the_flight_recorder_is_off_unless_its_file_is_given() {
+    assert!(load_flags(&[]).is_ok_and(|loaded| loaded.settings.flight_recorder.is_none()));
+    let recorder = |pairs| load_flags(pairs).expect("it loads").settings.flight_recorder;
+    let file = PathBuf::from("/f");
+    let with_default = recorder(&[("flight-recorder", "/f")]);
+    let bytes = 16 << 20;
+    assert_eq!(with_default, Some(FlightRecorderSettings { file: file.clone(), bytes }));
+    let with_size = recorder(&[("flight-recorder", "/f"), ("flight-recorder-bytes", "2MiB")]);
+    assert_eq!(with_size, Some(FlightRecorderSettings { file, bytes: 2 << 20 }));
+    assert_eq!(problem(&[("flight-recorder", "")]), "--flight-recorder: is empty");
+    assert_eq!(
+        problem(&[("flight-recorder-bytes", "2MiB")]),
+        "--flight-recorder-bytes: means nothing without --flight-recorder FILE"
+    );
+    assert_eq!(
+        problem(&[("flight-recorder", "/f"), ("flight-recorder-bytes", "2GiB")]),
+        "--flight-recorder-bytes: \"2GiB\" is not between 1MiB and 1GiB"
+    );
+}
+
+#[test]
 fn leaving_loopback_needs_consent() {
     for name in ["listen", "metrics-listen"] {
         let error = problem(&[(name, "0.0.0.0:1984")]);

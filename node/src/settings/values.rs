@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use clavitor_core::recording;
+
 /// The longest POP id or cluster name, in bytes.
 pub const NAME_BYTES_MAX: usize = 31;
 
@@ -13,6 +15,8 @@ const DATA_BYTES_LIMIT: u64 = TIB;
 const DATA_BYTES_STEP: u64 = 64 * 1024;
 
 const _: () = assert!(DATA_BYTES_MIN.is_multiple_of(DATA_BYTES_STEP));
+// What the help and the complaint say.
+const _: () = assert!(recording::BYTES_MIN == MIB && recording::BYTES_MAX == 1024 * MIB);
 
 /// Reads an IP address and a port.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -38,6 +42,26 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
 
 /// Reads the size of the storage map, rounded down to whole pages.
 pub(crate) fn data_bytes(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if !(DATA_BYTES_MIN..=DATA_BYTES_LIMIT).contains(&bytes) {
+        return Err(format!("\"{text}\" is not between 1MiB and 1TiB"));
+    }
+    if isize::try_from(bytes).is_err() {
+        return Err(format!("\"{text}\" is more than this machine can address"));
+    }
+    Ok(bytes - bytes % DATA_BYTES_STEP)
+}
+
+/// Reads the size of the flight recorder's file.
+pub(crate) fn recorder_bytes(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    match (recording::BYTES_MIN..=recording::BYTES_MAX).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(format!("\"{text}\" is not between 1MiB and 1GiB")),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("\"{text}\" is not a size such as 1048576, 512MiB or 64GiB");
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
@@ -50,14 +74,7 @@ pub(crate) fn data_bytes(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let bytes = number.saturating_mul(factor);
-    if !(DATA_BYTES_MIN..=DATA_BYTES_LIMIT).contains(&bytes) {
-        return Err(format!("\"{text}\" is not between 1MiB and 1TiB"));
-    }
-    if isize::try_from(bytes).is_err() {
-        return Err(format!("\"{text}\" is more than this machine can address"));
-    }
-    Ok(bytes - bytes % DATA_BYTES_STEP)
+    Ok(number.saturating_mul(factor))
 }
 
 #[cfg(test)]
@@ -79,6 +96,16 @@ mod tests {
         }
         for text in ["0", "1048575", "1023KiB", "1025GiB", "2TiB", "18446744073709551615TiB"] {
             assert!(data_bytes(text).is_err_and(|e| e.contains("not between")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_recorder_has_bounds_of_its_own() {
+        assert_eq!(recorder_bytes("1MiB"), Ok(MIB));
+        assert_eq!(recorder_bytes("1GiB"), Ok(1024 * MIB));
+        for text in ["0", "1048575", "1025MiB", "1TiB"] {
+            let error = recorder_bytes(text).unwrap_err();
+            assert_eq!(error, format!("\"{text}\" is not between 1MiB and 1GiB"));
         }
     }
 
