@@ -1,6 +1,6 @@
 //! The transactions by which a POP keeps its books about its peers: each carries out one order of
-//! the replication machine. They read what they change, so that they may run in any order with each
-//! other and twice.
+//! the replication machine. They read what they change, so that they may run twice; those about one
+//! peer must run in the order in which the machine gave them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,12 +50,13 @@ pub fn adopt_peer<R: RowsMut>(
     (pop, store): (PopId, StoreId),
     cursor: Seq,
 ) -> Result<(), StoreError> {
+    let mut stores = Vec::new();
     tables::change_peer(txn, url, |row| {
-        row.identity = Some((pop, store));
+        row.adopt(pop, store);
         row.cursor = cursor;
-        row.denied = row.denied.filter(|denied| *denied != store);
+        stores = row.former.iter().copied().chain([store]).collect();
     })?;
-    tables::forget_former(txn, pop, store)?;
+    tables::forget_others(txn, pop, &stores)?;
     tables::unconfirm(txn, cursor)
 }
 

@@ -10,7 +10,7 @@ use clavitor_core::store::{IMPORTED, Reader, Rows, RowsMut, StoreError, Transact
 use crate::cluster::Cluster;
 use crate::load::is_owed;
 use crate::replication::{Known, Order};
-use crate::{books, epoch, tables};
+use crate::{epoch, tables};
 
 /// Settles the epoch to start with. A server alone is primary in epoch 0, which any cluster
 /// outranks; the configured primary of a cluster begins epoch 1; whoever has seen a later one keeps
@@ -34,16 +34,18 @@ pub fn settle_epoch<R: RowsMut>(
     Ok(settled)
 }
 
-/// Settles whether the data was imported and has yet to hear its peers; a server alone has none to
-/// hear.
+/// Settles whether the data may lack what peers hold, and has yet to hear them; to be called before
+/// [`settle_epoch`]. A server alone has none to hear. One that is new to its cluster may have been
+/// another's, or its own, before: what it wrote at once could take the place of what it never saw.
 pub fn settle_imported<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     cluster: &Cluster,
 ) -> Result<bool, StoreError> {
-    let is_imported = txn.fact::<bool>(IMPORTED)?.unwrap_or(false);
-    if is_imported && cluster.is_alone() {
-        books::settle_import(txn)?;
-        return Ok(false);
+    let was_imported = txn.fact::<bool>(IMPORTED)?.unwrap_or(false);
+    let is_new = txn.last() == Seq(0) && epoch::known(&txn.reader())?.is_none();
+    let is_imported = (was_imported || is_new) && !cluster.is_alone();
+    if is_imported != was_imported {
+        txn.set_fact(IMPORTED, &is_imported)?;
     }
     Ok(is_imported)
 }

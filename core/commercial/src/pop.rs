@@ -39,7 +39,7 @@ pub struct Boot {
 /// The Commercial edition's POP.
 ///
 /// Invariant: peers keep their index for life; `unheard` names only existing peers, and none once
-/// `is_imported` is settled.
+/// `is_imported` is settled; `is_replacing` from the order of a new identity until it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommercialPop {
     pop: PopId,
@@ -51,6 +51,7 @@ pub struct CommercialPop {
     is_imported: bool,
     unheard: Vec<u8>,
     ask_at: Option<Instant>,
+    is_replacing: bool,
 }
 
 /// How often an imported server asks its peers whether it has heard all, in milliseconds.
@@ -71,6 +72,7 @@ impl CommercialPop {
             skew: Skew::default(),
             is_imported: boot.is_imported,
             ask_at: None,
+            is_replacing: false,
             unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
         }
     }
@@ -96,10 +98,17 @@ impl CommercialPop {
         };
         let mut orders = Vec::new();
         machine.handle(now, input, &mut orders);
-        out.extend(orders.into_iter().map(|effect| match effect {
-            replication::Effect::RaiseAlert(alert) => log(alert),
-            effect => Effect::Peer { peer: index, effect },
-        }));
+        for effect in orders {
+            let is_replacement = matches!(effect, replication::Effect::RolledBack { .. });
+            if is_replacement && core::mem::replace(&mut self.is_replacing, true) {
+                // Peers find out about an old copy at the same time; one new identity is enough.
+                continue;
+            }
+            out.push(match effect {
+                replication::Effect::RaiseAlert(alert) => log(alert),
+                effect => Effect::Peer { peer: index, effect },
+            });
+        }
     }
 
     fn every_peer(&mut self, now: Instant, input: &replication::Input, out: &mut Vec<Effect>) {
@@ -195,15 +204,15 @@ impl CommercialPop {
 
     /// Asks the peers that an import waits for, until each says that it owes nothing.
     fn ask_unheard(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if self.unheard.is_empty() || self.shutdown.is_requested() {
+        // Who is away has a schedule of its own, and what is under way tells as much.
+        let is_idle =
+            |peer: &u8| self.peers.get(usize::from(*peer)).is_some_and(Replication::is_idle);
+        let idle: Vec<u8> = self.unheard.iter().copied().filter(is_idle).collect();
+        if idle.is_empty() || self.shutdown.is_requested() {
             self.ask_at = None;
             return;
         }
         if self.ask_at.is_some_and(|at| at <= now) {
-            // Who is away has a schedule of its own, and what is under way tells as much.
-            let is_idle =
-                |peer: &u8| self.peers.get(usize::from(*peer)).is_some_and(Replication::is_idle);
-            let idle: Vec<u8> = self.unheard.iter().copied().filter(is_idle).collect();
             for peer in idle {
                 self.peer(peer, now, replication::Input::Resumed, out);
             }
@@ -292,6 +301,7 @@ impl Pop for CommercialPop {
             Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
             Input::Resumed => self.every_peer(now, &replication::Input::Resumed, out),
             Input::StoreReplaced { last } => {
+                self.is_replacing = false;
                 self.every_peer(now, &replication::Input::StoreReplaced { last }, out);
             }
         }

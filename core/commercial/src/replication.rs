@@ -395,7 +395,8 @@ impl Replication {
     /// What was in flight may not have arrived.
     fn rewind(&mut self, failed: &Flight) {
         if !failed.is_hello {
-            self.clean_to = self.clean_to.min(failed.after);
+            // What the peer confirmed stays confirmed, whatever an older frame comes to.
+            self.clean_to = self.clean_to.min(failed.after.max(self.cursor));
             self.owed_to = self.last;
         }
         if let Some(after) = self.flights.first_after() {

@@ -36,6 +36,10 @@ pub const TABLES: [Table; 5] = [PEERS, RECEIVED, SETBACKS, CONFIRMED, JOURNAL];
 
 const _: () = assert!(PEERS.place() as usize == OWN_TABLES.len(), "a place is taken");
 
+/// The most former data directories of a peer of which it is remembered what they sent: one that is
+/// put back must learn that it is an old copy.
+pub const FORMER_MAX: usize = 8;
+
 /// The most rows that tell when a change was confirmed everywhere; the oldest goes first.
 const CONFIRMED_MAX: u64 = 4_096;
 
@@ -50,6 +54,25 @@ pub struct Peer {
     pub denied: Option<StoreId>,
     /// The newest sequence number at the first start since the peer last answered.
     pub unverified: Option<Seq>,
+    /// The data directories it had before, the oldest first; at most [`FORMER_MAX`].
+    pub former: Vec<StoreId>,
+}
+
+impl Peer {
+    /// Takes note of who answers from now on.
+    pub fn adopt(&mut self, pop: PopId, store: StoreId) {
+        let former = self.identity.filter(|(known, _)| *known == pop).map(|(_, store)| store);
+        if former.is_none() {
+            self.former.clear();
+        }
+        self.former.retain(|other| *other != store && Some(*other) != former);
+        self.former.extend(former.filter(|former| *former != store));
+        if self.former.len() > FORMER_MAX {
+            self.former.remove(0);
+        }
+        self.identity = Some((pop, store));
+        self.denied = self.denied.filter(|denied| *denied != store);
+    }
 }
 
 /// What is known of the peer at a URL.
@@ -89,16 +112,16 @@ pub fn set_received<R: RowsMut>(
     txn.rows_mut().put(RECEIVED, &source_key(pop, store), &codec::encode(received))
 }
 
-/// Forgets what was received from a POP's former data directories.
-pub fn forget_former<R: RowsMut>(
+/// Forgets what was received from a POP's data directories other than these.
+pub fn forget_others<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     pop: PopId,
-    current: StoreId,
+    stores: &[StoreId],
 ) -> Result<(), StoreError> {
-    let current = source_key(pop, current);
-    let mut former = keys_below(txn, RECEIVED, &source_prefix(pop))?;
-    former.retain(|key| *key != current);
-    delete(txn, RECEIVED, &former)
+    let kept: Vec<Vec<u8>> = stores.iter().map(|store| source_key(pop, *store)).collect();
+    let mut others = keys_below(txn, RECEIVED, &source_prefix(pop))?;
+    others.retain(|key| !kept.contains(key));
+    delete(txn, RECEIVED, &others)
 }
 
 /// Forgets what was received from everybody: frames for a new data directory are all new to it.
@@ -106,18 +129,24 @@ pub fn forget_received<R: RowsMut>(txn: &mut Transaction<'_, R>) -> Result<(), S
     txn.rows_mut().clear(RECEIVED)
 }
 
-/// How much of every source was received, but for one; `max` of them.
+/// How much of every source was received, but for one; `max` of them. Of a peer's data directories
+/// only the current one is a source.
 pub fn positions<R: Rows>(
     reader: &Reader<'_, R>,
     but: PopId,
     max: usize,
 ) -> Result<Vec<Position>, StoreError> {
+    let mut former = Vec::new();
+    for row in reader.rows().all(PEERS)? {
+        let peer: Peer = decode(row?.1)?;
+        former.extend(peer.former);
+    }
     let mut positions = Vec::new();
     for row in reader.rows().all(RECEIVED)? {
         let (key, value) = row?;
-        let Some((source, store)) = parse_source_key(key).filter(|(pop, _)| *pop != but) else {
-            continue;
-        };
+        let source = parse_source_key(key);
+        let source = source.filter(|(pop, store)| *pop != but && !former.contains(store));
+        let Some((source, store)) = source else { continue };
         let received: Received = decode(value)?;
         if positions.len() < max {
             positions.push(Position { source, store, received: received.prefix });
@@ -243,5 +272,19 @@ mod tests {
         let (pop, store) = ("calgary-01".parse().unwrap(), StoreId([0; 16]));
         assert_eq!(parse_source_key(&source_key(pop, store)), Some((pop, store)));
         assert_eq!(parse_source_key(b"short"), None);
+    }
+
+    #[test]
+    fn the_last_few_data_directories_of_a_peer_are_remembered() {
+        let pop = "a".parse().unwrap();
+        let store = |number| StoreId([number; 16]);
+        let mut peer = Peer::default();
+        (1..=20).for_each(|number| peer.adopt(pop, store(number)));
+        assert_eq!(peer.former, (12..20).map(store).collect::<Vec<_>>());
+        peer.adopt(pop, store(15));
+        assert_eq!(peer.identity, Some((pop, store(15))));
+        assert!(!peer.former.contains(&store(15)) && peer.former.last() == Some(&store(20)));
+        peer.adopt("b".parse().unwrap(), store(30));
+        assert!(peer.former.is_empty(), "another POP's are none of its own");
     }
 }

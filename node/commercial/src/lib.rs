@@ -2,10 +2,12 @@
 //! is decided, inside transactions and out, is [`clavitor_commercial`]'s; this carries it.
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
-//! lost, `operate` answers operators, `plumbing` ties it all to the server.
+//! lost, `operate` answers operators, `bookkeeping` writes what must not be forgotten, `plumbing` ties it all
+//! to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod apply;
+mod bookkeeping;
 mod journal;
 mod metrics;
 mod operate;
@@ -17,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bookkeeping::Bookkeeping;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::{Keys, Member};
 use clavitor_commercial::pop::Input;
@@ -52,6 +55,7 @@ pub struct Commercial<R: Runtime> {
     // Frames have a budget of their own: what strangers send must not keep clients from writing.
     frame_budget: BodyBudget,
     is_full: AtomicBool,
+    bookkeeping: Mutex<Bookkeeping<R>>,
 }
 
 /// The most bytes of frames that are being received at once.

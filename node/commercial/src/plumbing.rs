@@ -103,6 +103,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             counters: Counters::default(),
             frame_budget: BodyBudget::of(FRAMES_BYTES_MAX),
             is_full: AtomicBool::new(false),
+            bookkeeping: Mutex::default(),
         };
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
@@ -266,9 +267,9 @@ fn cluster_of(settings: &Settings) -> Cluster {
 fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
     let (pop, last) = (store.pop(), store.last());
     let of = cluster.clone();
-    let epoch = write_blocking(store, move |txn| boot::settle_epoch(txn, &of, pop))?;
-    let of = cluster.clone();
     let is_imported = write_blocking(store, move |txn| boot::settle_imported(txn, &of))?;
+    let of = cluster.clone();
+    let epoch = write_blocking(store, move |txn| boot::settle_epoch(txn, &of, pop))?;
     write_blocking(store, |txn: &mut Transaction<'_>| journal::list_unlisted(txn))?;
     let urls = cluster.peer_urls.clone();
     let noted = write_blocking(store, move |txn| boot::note_unverified(txn, &urls));

@@ -82,9 +82,9 @@ codes! {
     NotPrimary = "CV-NOT-PRIMARY", SERVICE_UNAVAILABLE, "this server does not take writes";
     /// The server's clock cannot be trusted.
     Clock = "CV-CLOCK", SERVICE_UNAVAILABLE, "this server's clock is too far off to stamp writes";
-    /// The data was imported and the peers are not heard yet.
+    /// The data is new or imported, and the peers are not heard yet.
     Imported = "CV-IMPORTED", SERVICE_UNAVAILABLE,
-        "the data was imported: writes wait until every peer was heard, or a promotion";
+        "the data is new or imported: writes wait until every peer was heard, or a promotion";
     /// Whether the write happened is not known.
     OutcomeUnknown = "CV-OUTCOME-UNKNOWN", SERVICE_UNAVAILABLE,
         "whether the write happened is not known; read before trying again";

@@ -26,6 +26,18 @@ fn store_of(peer: u8) -> StoreId {
     StoreId([peer + 1; 16])
 }
 
+fn acked_by(peer: u8) -> Acked {
+    Acked {
+        pop: pop(["b", "c"][usize::from(peer)]),
+        store: store_of(peer),
+        received: Seq(0),
+        verdicts: vec![],
+        positions: vec![],
+        is_complete: false,
+        at: UnixTime(0),
+    }
+}
+
 /// POP `a` with the peers `b` and `c`; what it orders, and answers by hand.
 struct Bench {
     pop: CommercialPop,
@@ -117,16 +129,14 @@ impl Bench {
         let order = self.orders.iter().find(|order| order.0 == peer).map(|order| &order.1);
         let received =
             order.map_or(Seq(0), |order| if order.is_hello { Seq(0) } else { order.upto });
-        let acked = Acked {
-            pop: pop(["b", "c"][usize::from(peer)]),
-            store: store_of(peer),
-            received,
-            verdicts,
-            positions: vec![],
-            is_complete: false,
-            at: UnixTime(0),
-        };
+        let acked = Acked { received, verdicts, ..acked_by(peer) };
         self.report(peer, Answer::Acked(acked), epoch);
+    }
+
+    /// The peer says it has received so much, whatever was sent.
+    fn answer(&mut self, peer: u8, received: u64) {
+        let acked = Acked { received: Seq(received), ..acked_by(peer) };
+        self.report(peer, Answer::Acked(acked), None);
     }
 
     fn ack(&mut self, peer: u8) {

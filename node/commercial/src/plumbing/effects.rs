@@ -1,8 +1,7 @@
 //! What the machine's orders mean.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use clavitor_commercial::pop::{Effect, Input};
 use clavitor_commercial::{books, epoch, replication};
@@ -13,12 +12,9 @@ use clavitor_core::pop;
 use clavitor_core::record::Key;
 use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Stop, StoreError, Transaction, WriteError};
+use clavitor_node::store::{Stop, Transaction};
 
 use crate::{Commercial, lock};
-
-/// How long to wait before bookkeeping that found no room is tried again.
-const PERSIST_AGAIN: Duration = Duration::from_secs(1);
 
 impl<R: Runtime> Commercial<R> {
     pub(super) fn carry_out(
@@ -39,15 +35,10 @@ impl<R: Runtime> Commercial<R> {
             Effect::ClockJudged { peers_origin_ms } => {
                 *lock(&self.peers_origin_ms) = Some(peers_origin_ms);
             }
-            Effect::ImportSettled => {
-                let edition = self.clone();
-                self.runtime.spawn(async move {
-                    if edition.persist(|txn: &mut Transaction<'_>| books::settle_import(txn)).await
-                    {
-                        edition.is_imported.store(false, Ordering::Release);
-                    }
-                });
-            }
+            Effect::ImportSettled => self.keep(
+                |txn| books::settle_import(txn),
+                |edition| edition.is_imported.store(false, Ordering::Release),
+            ),
         }
         Ok(())
     }
@@ -72,13 +63,13 @@ impl<R: Runtime> Commercial<R> {
                 self.advance_cursor(peer, cursor, books::kept(&keys, &setbacks));
             }
             Peer::AdoptPeer { pop, store, cursor } => {
-                self.in_background(move |txn| books::adopt_peer(txn, &url, (pop, store), cursor));
+                self.keep(move |txn| books::adopt_peer(txn, &url, (pop, store), cursor), |_| {});
             }
-            Peer::Verified => self.in_background(move |txn| books::verified(txn, &url)),
+            Peer::Verified => self.keep(move |txn| books::verified(txn, &url), |_| {}),
             Peer::DenyStore { store } => {
-                self.in_background(move |txn| books::deny_store(txn, &url, store));
+                self.keep(move |txn| books::deny_store(txn, &url, store), |_| {});
             }
-            Peer::RetrySetbacks => self.in_background(move |txn| books::retry_setbacks(txn, &url)),
+            Peer::RetrySetbacks => self.keep(move |txn| books::retry_setbacks(txn, &url), |_| {}),
             Peer::RolledBack { received } => self.replace_identity(received),
             Peer::RaiseAlert(alert) => self.alert_operator(alert),
         }
@@ -94,7 +85,7 @@ impl<R: Runtime> Commercial<R> {
             books::advance_cursor(txn, &urls, &url, cursor, &setbacks)
         };
         if must_last {
-            self.in_background(book);
+            self.keep(book, |_| {});
         } else {
             self.store.write_lazily(book);
         }
@@ -102,20 +93,17 @@ impl<R: Runtime> Commercial<R> {
 
     /// This data directory is an old copy: its numbers were used before, for other records.
     fn replace_identity(self: &Arc<Self>, received: Seq) {
-        let (urls, edition) = (self.cluster.peer_urls.clone(), self.clone());
+        let (urls, clocks) = (self.cluster.peer_urls.clone(), self.clone());
         let fresh = StoreId(entropy::bytes());
         let message = "the data directory is an old copy; its peers refill what it lost";
         self.alert_operator(Alert::new(AlertType::RolledBack, message));
-        self.runtime.spawn(async move {
-            let clocks = edition.clone();
-            let replace = move |txn: &mut Transaction<'_>| {
-                let (pop, agreed) = (clocks.store.pop(), clocks.agreed_time());
-                books::replace_identity(txn, pop, &urls, fresh, received, agreed)
-            };
-            if edition.persist(replace).await {
-                let last = edition.store.last();
-                edition.mailbox.push(Input::StoreReplaced { last });
-            }
+        let replace = move |txn: &mut Transaction<'_>| {
+            let (pop, agreed) = (clocks.store.pop(), clocks.agreed_time());
+            books::replace_identity(txn, pop, &urls, fresh, received, agreed)
+        };
+        self.keep(replace, |edition| {
+            let last = edition.store.last();
+            edition.mailbox.push(Input::StoreReplaced { last });
         });
     }
 
@@ -128,37 +116,5 @@ impl<R: Runtime> Commercial<R> {
                 edition.note_epoch(newer);
             }
         });
-    }
-
-    /// Writes what must not be forgotten, again and again until there is room; only the end of the
-    /// server ends it.
-    fn in_background<F>(self: &Arc<Self>, operation: F)
-    where
-        F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
-    {
-        let edition = self.clone();
-        self.runtime.spawn(async move {
-            edition.persist(operation).await;
-        });
-    }
-
-    async fn persist<F>(&self, operation: F) -> bool
-    where
-        F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
-    {
-        let operation = Arc::new(Mutex::new(operation));
-        loop {
-            let again = operation.clone();
-            let write = self.store.write::<(), (), _>(0, move |txn| {
-                let mut operation = lock(&again);
-                (*operation)(txn).map_err(Stop::from)
-            });
-            match write.await {
-                Ok(()) => return true,
-                Err(WriteError::Full | WriteError::Busy) => {}
-                Err(_) => return false,
-            }
-            self.runtime.sleep(PERSIST_AGAIN).await;
-        }
     }
 }

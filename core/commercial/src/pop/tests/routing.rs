@@ -28,6 +28,23 @@ fn only_what_a_backup_holds_releases_a_waiter() {
 }
 
 #[test]
+fn an_old_copy_that_two_peers_find_out_at_once_takes_one_new_identity() {
+    let mut bench = Bench::booting(2, false, true);
+    bench.input(Input::Started);
+    for peer in [0, 1, 0] {
+        bench.answer(peer, 9);
+    }
+    let is_replacement = |effect: &&Effect| {
+        matches!(effect, Effect::Peer { effect: Of::RolledBack { received: Seq(9) }, .. })
+    };
+    assert_eq!(bench.out.iter().filter(is_replacement).count(), 1, "{:?}", bench.out);
+    bench.input(Input::StoreReplaced { last: Seq(10) });
+    bench.out.clear();
+    bench.answer(0, 99);
+    assert_eq!(bench.out.len(), 1, "another one is another incident: {:?}", bench.out);
+}
+
+#[test]
 fn a_failed_or_forged_answer_releases_nobody() {
     let refused = Answer::Refused(crate::frame::Refusal::Busy);
     for answer in [Answer::Unreachable, Answer::Forged, refused] {

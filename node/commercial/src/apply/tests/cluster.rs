@@ -42,6 +42,12 @@ pub(crate) struct Pop {
     running: Option<Running>,
 }
 
+impl Pop {
+    fn new() -> Self {
+        Self { dir: Dir::new(), clock: monday, alerts: Arc::default(), running: None }
+    }
+}
+
 struct Running {
     store: Store,
     commercial: Arc<Commercial<TestRuntime>>,
@@ -70,9 +76,8 @@ impl Cluster {
     }
 
     pub(crate) fn stopped(pops: usize) -> Self {
-        let pop = |_| Pop { dir: Dir::new(), clock: monday, alerts: Arc::default(), running: None };
         Self {
-            pops: (0..pops).map(pop).collect(),
+            pops: (0..pops).map(|_| Pop::new()).collect(),
             executor: Executor::default(),
             sent: Vec::new(),
             held: Vec::new(),
@@ -81,6 +86,10 @@ impl Cluster {
             keys: keys(),
             fates: Box::new(|_| Fate::Deliver),
         }
+    }
+
+    pub(crate) fn add_a_stopped_pop(&mut self) {
+        self.pops.push(Pop::new());
     }
 
     pub(crate) fn start(&mut self, at: usize) {

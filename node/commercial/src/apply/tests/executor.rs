@@ -1,8 +1,8 @@
-//! A runtime that runs when it is told to: tasks are polled by the test, timers never fire, and
-//! what is posted goes to a network that the test plays.
+//! A runtime that runs when it is told to: tasks are polled by the test, timers fire when it says so,
+//! and what is posted goes to a network that the test plays.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ pub(crate) type Reply = oneshot::Sender<Result<Posted, Unreachable>>;
 pub(crate) struct Executor {
     tasks: Arc<Mutex<Vec<Arc<Task>>>>,
     mail: Arc<Mutex<Vec<Parcel>>>,
+    // How often the test let every timer fire.
+    fired: Arc<AtomicU64>,
 }
 
 impl Executor {
@@ -82,6 +84,12 @@ impl Executor {
         gone.iter().for_each(|task| drop(lock(&task.work).take()));
     }
 
+    /// Every timer that was set so far fires.
+    pub(crate) fn fire_timers(&self) {
+        self.fired.fetch_add(1, Ordering::AcqRel);
+        lock(&self.tasks).iter().for_each(|task| task.is_ready.store(true, Ordering::Release));
+    }
+
     pub(crate) fn collect(&self) -> Vec<Parcel> {
         std::mem::take(&mut lock(&self.mail))
     }
@@ -96,10 +104,11 @@ pub(crate) struct TestRuntime {
 
 impl Runtime for TestRuntime {
     const NAME: &'static str = "test";
-    type Timer = Never;
+    type Timer = Told;
 
-    fn timer(&self) -> Never {
-        Never
+    fn timer(&self) -> Told {
+        let fired = self.executor.fired.clone();
+        Told { set_at: fired.load(Ordering::Acquire), fired }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -115,26 +124,30 @@ impl Runtime for TestRuntime {
     }
 }
 
-/// Time does not pass.
+/// A timer that fires when it is told to.
 #[derive(Clone)]
-pub(crate) struct Never;
+pub(crate) struct Told {
+    fired: Arc<AtomicU64>,
+    set_at: u64,
+}
 
-impl Future for Never {
+impl Future for Told {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
+        let has_fired = self.fired.load(Ordering::Acquire) > self.set_at;
+        if has_fired { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-impl Sleep for Never {}
+impl Sleep for Told {}
 
-impl Timer for Never {
+impl Timer for Told {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Never)
+        Box::pin(Told { set_at: self.fired.load(Ordering::Acquire), ..self.clone() })
     }
 
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Never)
+        self.sleep(Duration::ZERO)
     }
 }

@@ -50,6 +50,49 @@ fn an_old_import_takes_no_writes_before_every_peer_was_heard() {
 }
 
 #[test]
+fn an_emptied_primary_takes_no_writes_before_every_peer_was_heard() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(A, "k", "old").unwrap();
+    cluster.settle();
+    cluster.empty(A);
+    cluster.cut(&[(A, B), (B, A)]);
+    cluster.start(A);
+    cluster.settle();
+    assert_eq!(cluster.write(A, "k", "too early"), Err("CV-IMPORTED"));
+    cluster.heal();
+    assert_eq!(blob(cluster.store(A), "k").as_deref(), Some("old"), "b has refilled it");
+    assert!(cluster.write(A, "k", "now").is_ok());
+    cluster.settle();
+    cluster.heal();
+    cluster.assert_same();
+}
+
+#[test]
+fn a_new_primary_whose_backup_is_not_there_takes_writes_once_it_is_promoted() {
+    let mut cluster = Cluster::stopped(2);
+    cluster.start(A);
+    cluster.settle();
+    assert_eq!(cluster.write(A, "k", "too early"), Err("CV-IMPORTED"));
+    cluster.promote(A);
+    cluster.restart(A);
+    assert!(cluster.write(A, "k", "now").is_ok());
+    cluster.start(B);
+    cluster.heal();
+    cluster.assert_same();
+}
+
+#[test]
+fn a_server_whose_data_is_older_than_its_cluster_takes_writes_at_once() {
+    let mut cluster = Cluster::stopped(1);
+    cluster.start(A);
+    cluster.write(A, "k", "alone").unwrap();
+    cluster.stop(A);
+    cluster.add_a_stopped_pop();
+    cluster.start(A);
+    assert!(cluster.write(A, "k", "with a backup to come").is_ok());
+}
+
+#[test]
 fn a_peer_that_owes_more_was_not_heard_completely() {
     let mut cluster = Cluster::new(2);
     cluster.write_batch(A, "k", 250);

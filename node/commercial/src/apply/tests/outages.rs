@@ -108,6 +108,26 @@ fn a_server_that_was_rolled_back_takes_a_new_identity_and_is_refilled() {
 }
 
 #[test]
+fn an_old_copy_that_is_put_back_twice_is_noticed_twice() {
+    let mut cluster = Cluster::new(2);
+    cluster.write_batch(A, "old", 5);
+    cluster.settle();
+    let copy = cluster.copy(A);
+    let mut seen = vec![cluster.store(A).store_id()];
+    for round in ["first", "second"] {
+        cluster.write_batch(A, round, 5);
+        cluster.settle();
+        cluster.put_back(A, &copy);
+        // Each identity is a stranger at first, whom its peer asks about before it takes anything.
+        (0..4).for_each(|_| cluster.heal());
+        assert!(!seen.contains(&cluster.store(A).store_id()));
+        seen.push(cluster.store(A).store_id());
+        cluster.assert_same();
+    }
+    assert_eq!(cluster.records(A).len(), 15);
+}
+
+#[test]
 fn a_rolled_back_server_sends_nothing_under_numbers_that_were_used() {
     let mut cluster = Cluster::new(2);
     cluster.write_batch(A, "old", 5);

@@ -73,7 +73,7 @@ fn every_source_and_data_directory_has_ranges_of_its_own() {
 }
 
 #[test]
-fn former_data_directories_are_forgotten_and_nothing_else() {
+fn other_data_directories_are_forgotten_and_nothing_else() {
     let b = Receiver::new();
     let (current, former) = (StoreId([1; 16]), StoreId([2; 16]));
     let pops = ["a", "a-2"].map(super::fixtures::pop_id);
@@ -84,7 +84,7 @@ fn former_data_directories_are_forgotten_and_nothing_else() {
             let received = Received::default().with(range(to)).unwrap();
             tables::set_received(txn, pop, store, &received)?;
         }
-        Ok(tables::forget_former(txn, pops[0], current)?)
+        Ok(tables::forget_others(txn, pops[0], &[current])?)
     });
     forgotten.unwrap();
     let prefix = |pop, store| b.store.read(|it| tables::received(it, pop, store)).unwrap().prefix;

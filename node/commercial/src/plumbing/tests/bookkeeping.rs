@@ -1,4 +1,5 @@
 use clavitor_commercial::replication;
+use clavitor_core::alert::AlertType;
 use clavitor_core::id::StoreId;
 use clavitor_node::store::Stop;
 
@@ -175,4 +176,43 @@ fn dirty_counts_start_where_nothing_is_settled() {
     assert_eq!((cluster.dirty(C, A), cluster.dirty(B, A)), (0, 0));
     cluster.restart(A);
     assert_eq!((cluster.dirty(A, B), cluster.dirty(A, C)), (130, 0));
+}
+
+#[test]
+fn what_waits_for_room_is_written_in_the_order_it_was_given() {
+    let mut cluster = Cluster::new(2);
+    let (order, has_room) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+    for number in 0..3 {
+        let (order, room) = (order.clone(), has_room.clone());
+        let book = move |_: &mut Transaction<'_>| match room.load(Ordering::Acquire) {
+            false if number != 1 => Err(StoreError::Full),
+            _ => {
+                lock(&order).push(number);
+                Ok(())
+            }
+        };
+        cluster.commercial(A).keep(book, |_| {});
+    }
+    cluster.settle();
+    assert!(lock(&order).is_empty(), "the second had room, and waits for the first");
+    has_room.store(true, Ordering::Release);
+    cluster.executor.fire_timers();
+    cluster.settle();
+    assert_eq!(*lock(&order), vec![0, 1, 2]);
+}
+
+#[test]
+fn more_than_can_wait_is_given_up_with_one_alert() {
+    let mut cluster = Cluster::new(2);
+    let written = Arc::new(AtomicU64::new(0));
+    for _ in 0..2_000 {
+        let written = written.clone();
+        let book = move |_: &mut Transaction<'_>| Err(StoreError::Full);
+        cluster.commercial(A).keep(book, move |_| {
+            written.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    cluster.settle();
+    assert_eq!(cluster.alerts(A), [AlertType::StorageFull]);
+    assert_eq!(written.load(Ordering::Relaxed), 0);
 }

@@ -59,6 +59,8 @@ impl Cluster {
         let epoch = promoted.unwrap();
         *lock(&self.commercial(at).epoch) = Some(epoch);
         self.tell(at, Input::EpochChanged(epoch));
+        let commercial = self.commercial(at).clone();
+        self.executor.spawn(at, async move { commercial.settle_import().await });
         self.settle();
     }
 }
