@@ -42,6 +42,9 @@ impl Backoff {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
 

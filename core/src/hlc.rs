@@ -137,6 +137,9 @@ pub struct Floor {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use alloc::string::ToString;
 

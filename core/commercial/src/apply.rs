@@ -152,7 +152,8 @@ fn told(frame: &Frame, received: &Received) -> Seq {
     if frame.is_hello() && highest > frame.range.to { highest } else { received.prefix }
 }
 
-/// Whether the frame's source is who answers at its URL. A stranger is asked about first.
+/// Whether the frame's source is who answers at its URL. A stranger is asked about before it may
+/// bring anything; its hello is answered, or two who are strangers to each other stayed so.
 fn check_identity<R: RowsMut>(
     txn: &Transaction<'_, R>,
     frame: &Frame,
@@ -163,7 +164,7 @@ fn check_identity<R: RowsMut>(
     }
     let is_known =
         peer.identity.is_none_or(|known| known == (frame.source.pop, frame.source.store));
-    if is_known { Ok(()) } else { Err(Stop::Refused(Refusal::Busy)) }
+    if is_known || frame.is_hello() { Ok(()) } else { Err(Stop::Refused(Refusal::Busy)) }
 }
 
 fn take_record<R: RowsMut>(

@@ -297,6 +297,9 @@ impl Pop for CommercialPop {
             Input::PeerCovered { peer, store, position } => {
                 self.on_covered(now, (peer, store), &position, out)
             }
+            Input::VerificationStored { peer } => {
+                self.peer(peer, now, replication::Input::VerificationStored, out);
+            }
             Input::PeerComplete { peer } => self.on_complete(peer, out),
             Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
             Input::Resumed => self.every_peer(now, &replication::Input::Resumed, out),

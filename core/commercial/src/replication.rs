@@ -64,7 +64,7 @@ pub struct Replication {
     clean_to: Seq,
     cursor: Seq,
     sent_to: Seq,
-    is_verified: bool,
+    verified: Verification,
     is_synced: bool,
     is_announcing: bool,
     announced_at: Option<Instant>,
@@ -83,6 +83,18 @@ pub struct Replication {
     next_op: u64,
     last_ack_at: Option<UnixTime>,
     last_error: Option<String>,
+}
+
+/// Whether this data directory is known to be no old copy. Until that is stored, data that is sent
+/// would look, after a crash, as if a peer had what this server never had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Verification {
+    /// The peer was not heard yet.
+    Open,
+    /// It was, and that is on its way to the disk.
+    Ordered,
+    /// Data may flow.
+    Stored,
 }
 
 /// What other sources have yet to bring to the peer.
@@ -105,7 +117,7 @@ impl Replication {
             clean_to: known.clean_to.min(last),
             cursor: known.cursor.min(last),
             sent_to: known.unverified.unwrap_or(last).min(last),
-            is_verified: false,
+            verified: Verification::Open,
             is_synced: false,
             is_announcing: false,
             announced_at: None,
@@ -140,6 +152,7 @@ impl Replication {
                 self.on_peer_heard(now, store, received, is_hello, out);
             }
             Input::Covered(position) => self.cover(position, false),
+            Input::VerificationStored => self.on_verification_stored(),
             Input::Resumed => self.announce(out),
             Input::StoreReplaced { last } => self.on_store_replaced(last, out),
             Input::Tick => {}
@@ -276,7 +289,7 @@ impl Replication {
     fn on_store_replaced(&mut self, last: Seq, out: &mut Vec<Effect>) {
         self.last = last;
         self.sent_to = last;
-        self.is_verified = true;
+        self.verified = Verification::Stored;
         self.is_rolled_back = false;
         self.start_over_at(Seq(0), out);
         self.link.wake();
@@ -327,7 +340,7 @@ impl Replication {
             if self.flights.is_empty() {
                 self.order(now, true, out);
             }
-        } else if self.clean_to < self.owed_to && self.flights.has_room(self.window) {
+        } else if self.may_send_data() && self.flights.has_room(self.window) {
             self.order(now, false, out);
         }
     }
@@ -335,6 +348,16 @@ impl Replication {
     /// Under the identity of a data directory that was rolled back, nothing may be sent.
     fn may_send(&self) -> bool {
         self.link.is_ready() && !self.is_rolled_back
+    }
+
+    fn may_send_data(&self) -> bool {
+        self.verified == Verification::Stored && self.clean_to < self.owed_to
+    }
+
+    fn on_verification_stored(&mut self) {
+        if self.verified == Verification::Ordered {
+            self.verified = Verification::Stored;
+        }
     }
 
     fn is_owed(&self) -> bool {

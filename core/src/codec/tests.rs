@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::hlc::Hlc;
 
+mod properties;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Sample {
     hlc: Hlc,

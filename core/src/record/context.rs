@@ -96,6 +96,9 @@ fn raise(up_to: &mut Vec<Hlc>, version: Hlc) {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use alloc::vec;
 

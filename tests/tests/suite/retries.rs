@@ -72,6 +72,9 @@ fn a_wrong_secret_alerts_once_suspends_at_once_and_mends_by_restarting_the_peer(
         pop.server.start_again();
     }
     let primary = cluster.primary();
+    primary.put("v", "e", &BLOB).expect_problem(503, "CV-IMPORTED");
+    // It is new and cannot hear its backup: it begins on an operator's word.
+    primary.promote().expect(200);
     primary.put("v", "e", &BLOB).expect(201);
     eventually("the peer is suspended", seconds(3), || {
         primary.peer("zurich-01")["state"] == "suspended"
@@ -150,6 +153,7 @@ fn another_cluster_name_is_refused_and_suspends() {
         pop.server.start_again();
     }
     let primary = cluster.primary();
+    primary.promote().expect(200);
     primary.put("v", "e", &BLOB).expect(201);
     eventually("the peer is suspended", seconds(3), || {
         primary.peer("zurich-01")["state"] == "suspended"

@@ -10,6 +10,7 @@ use super::*;
 
 mod model;
 mod order;
+mod properties;
 pub(crate) mod site;
 mod tokens;
 pub(crate) mod truth;

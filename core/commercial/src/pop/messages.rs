@@ -65,6 +65,12 @@ pub enum Input {
         /// What it has.
         position: Position,
     },
+    /// It is stored that a peer knows of nothing that this server does not, or there is no room for
+    /// it.
+    VerificationStored {
+        /// The peer's index.
+        peer: u8,
+    },
     /// This server holds everything that a peer owes it, or the peer says that it owes nothing.
     PeerComplete {
         /// The peer's index.

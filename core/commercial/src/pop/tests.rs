@@ -99,6 +99,12 @@ impl Bench {
                 self.orders.push((peer, order));
                 self.input(built);
             } else {
+                let is_to_store = matches!(effect, Effect::Peer { effect: Of::Verified, .. });
+                if let Effect::Peer { peer, .. } = &effect
+                    && is_to_store
+                {
+                    self.input(Input::VerificationStored { peer: *peer });
+                }
                 self.out.push(effect);
             }
         }

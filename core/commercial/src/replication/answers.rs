@@ -7,7 +7,9 @@ use clavitor_core::id::{OpId, Seq};
 use clavitor_core::time::Instant;
 
 use super::flights::Flight;
-use super::{Acked, Answer, Effect, RecordVerdict, Replication, SETBACK_MS, SETBACKS_MAX};
+use super::{
+    Acked, Answer, Effect, RecordVerdict, Replication, SETBACK_MS, SETBACKS_MAX, Verification,
+};
 use crate::frame::{Refusal, Verdict};
 
 impl Replication {
@@ -93,7 +95,8 @@ impl Replication {
 
     /// A hello's ack sets the cursor back where the peer lost something, and never forward.
     fn on_hello_acked(&mut self, op: OpId, acked: &Acked, out: &mut Vec<Effect>) {
-        if !core::mem::replace(&mut self.is_verified, true) {
+        if self.verified == Verification::Open {
+            self.verified = Verification::Ordered;
             out.push(Effect::Verified);
         }
         self.is_synced = true;

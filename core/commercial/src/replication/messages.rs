@@ -139,6 +139,8 @@ pub enum Input {
     },
     /// A peer told how much of some source's changes this peer has.
     Covered(Position),
+    /// [`Effect::Verified`] is on disk, or there is no room for it: data may flow.
+    VerificationStored,
     /// The epoch changed: whatever is owed goes out at once.
     EpochChanged,
     /// An operator asks for another try.
@@ -202,6 +204,7 @@ pub enum Effect {
         cursor: Seq,
     },
     /// The peer has nothing that this server does not know of: this data directory is no old copy.
+    /// Store it, and answer [`Input::VerificationStored`]; no data is sent before.
     Verified,
     /// Somebody else speaks under this peer's id: refuse that data directory, unless and until
     /// [`Effect::AdoptPeer`] names it.

@@ -15,7 +15,9 @@ mod rig;
 mod schedule;
 mod sending;
 mod setbacks;
+mod state_machine;
 mod total;
+mod tries;
 
 use rig::Rig;
 

@@ -65,7 +65,7 @@ impl<R: Runtime> Commercial<R> {
             Peer::AdoptPeer { pop, store, cursor } => {
                 self.keep(move |txn| books::adopt_peer(txn, &url, (pop, store), cursor), |_| {});
             }
-            Peer::Verified => self.keep(move |txn| books::verified(txn, &url), |_| {}),
+            Peer::Verified => self.verified(peer),
             Peer::DenyStore { store } => {
                 self.keep(move |txn| books::deny_store(txn, &url, store), |_| {});
             }
@@ -73,6 +73,20 @@ impl<R: Runtime> Commercial<R> {
             Peer::RolledBack { received } => self.replace_identity(received),
             Peer::RaiseAlert(alert) => self.alert_operator(alert),
         }
+    }
+
+    /// Data waits for this: only a disk that is full must not keep it back.
+    fn verified(self: &Arc<Self>, peer: u8) {
+        let (url, edition) = (self.peer_url(peer), self.clone());
+        self.runtime.spawn(async move {
+            let again = url.clone();
+            let book =
+                move |txn: &mut Transaction<'_>| books::verified(txn, &url).map_err(Stop::from);
+            if edition.store.write::<(), (), _>(0, book).await.is_err() {
+                edition.keep(move |txn| books::verified(txn, &again), |_| {});
+            }
+            edition.mailbox.push(Input::VerificationStored { peer });
+        });
     }
 
     /// Bookkeeping that nobody waits for: a crash that loses it costs a frame sent twice.

@@ -133,7 +133,10 @@ impl World {
                     self.committed(at, true, Vec::new());
                 }
             }
-            Of::Verified => server.known[usize::from(peer)].unverified = None,
+            Of::Verified => {
+                server.known[usize::from(peer)].unverified = None;
+                self.input(at, Input::VerificationStored { peer });
+            }
             Of::DenyStore { store } => {
                 server.denied.insert((peer, store));
                 self.log.push((at, Effect::Peer { peer, effect }));

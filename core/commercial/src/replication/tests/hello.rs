@@ -98,6 +98,7 @@ impl Pair {
                     self.events.push_back(Event::Replaced { at, received });
                 }
                 Effect::DenyStore { store } => self.sides[at].denied.push(store),
+                Effect::Verified => self.input(at, Input::VerificationStored),
                 _ => {}
             }
         }

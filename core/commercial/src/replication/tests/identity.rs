@@ -145,6 +145,20 @@ fn a_restart_after_a_roll_back_does_not_hide_it() {
 }
 
 #[test]
+fn no_data_is_sent_before_it_is_stored_that_this_is_no_old_copy() {
+    let mut rig = Rig::booting(Known { unverified: Some(Seq(0)), ..Known::default() }, 5);
+    rig.is_store_slow = true;
+    rig.input(Input::Started);
+    rig.settle();
+    rig.advance_to(100_000);
+    assert!(rig.effects.contains(&Effect::Verified));
+    assert!(rig.peer_has.is_empty(), "a crash now would look like a roll-back at the next start");
+    rig.input(Input::VerificationStored);
+    rig.settle();
+    assert_eq!(rig.peer_has.len(), 5);
+}
+
+#[test]
 fn a_peer_that_has_nothing_unknown_verifies_the_copy_once() {
     let mut rig = with_history();
     rig.effects.clear();

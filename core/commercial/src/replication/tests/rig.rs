@@ -100,7 +100,7 @@ impl Rig {
     }
 
     pub(super) fn input(&mut self, input: Input) {
-        let mut out = Vec::new();
+        let (mut out, mut is_to_store) = (Vec::new(), false);
         self.machine.handle(self.now(), input, &mut out);
         for effect in out {
             match effect {
@@ -116,9 +116,13 @@ impl Rig {
                     if let Effect::AdvanceCursor { op, setbacks, .. } = &effect {
                         self.keep(*op, setbacks);
                     }
+                    is_to_store |= effect == Effect::Verified;
                     self.effects.push(effect);
                 }
             }
+        }
+        if is_to_store && !self.is_store_slow {
+            self.input(Input::VerificationStored);
         }
         let wake = self.machine.next_wake().map(|(at, _)| at);
         assert!(wake.is_none_or(|at| at > self.now()), "a wake that is due was not dealt with");

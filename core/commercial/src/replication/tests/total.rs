@@ -65,6 +65,12 @@ fn states() -> Vec<(&'static str, Rig)> {
         rig.answer(0);
         rig.answer(0);
     });
+    let mut slow = Rig::booting(Known::default(), 7);
+    slow.is_store_slow = true;
+    slow.input(Input::Started);
+    slow.settle();
+    slow.is_store_slow = false;
+    states.push(("verification not stored yet", slow));
     states.push(("before the start", Rig::booting(Known::default(), 7)));
     states
 }
@@ -107,6 +113,7 @@ fn inputs(rig: &Rig) -> Vec<Input> {
         Input::EpochChanged,
         Input::Resumed,
         Input::Tick,
+        Input::VerificationStored,
         Input::StoreReplaced { last: Seq(rig.last + 10) },
         heard(2, 0, true),
         heard(2, u64::MAX / 2, true),
@@ -186,6 +193,8 @@ fn whatever_happened_a_peer_that_answers_again_gets_everything_and_the_machine_r
                 rig.in_flight.retain(|sent| sent.order.op != *op);
             }
             rig.input(input.clone());
+            // Whatever is ordered of a store is answered in the end.
+            rig.input(Input::VerificationStored);
             rig.mood = Mood::Up;
             rig.poison.clear();
             if rig.effects.iter().any(|effect| matches!(effect, Effect::RolledBack { .. })) {
