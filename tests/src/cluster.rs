@@ -89,6 +89,7 @@ impl ClusterBuilder {
             pop.server.start_again();
         }
         cluster.settle();
+        cluster.become_ready();
         cluster
     }
 }
@@ -145,6 +146,17 @@ impl Cluster {
     /// The first backup's client, by configuration.
     pub fn backup(&self) -> Client {
         self.pops[1].client()
+    }
+
+    /// Waits until every POP can do what its role asks: a new primary first hears its backups.
+    #[track_caller]
+    pub fn become_ready(&self) {
+        for pop in &self.pops {
+            let client = pop.client();
+            wait::eventually(&format!("{} is ready", pop.id), SETTLE_MAX, || {
+                client.fetch("/readyz").status == 200
+            });
+        }
     }
 
     /// Waits until every running POP owes nothing to anyone and is not retrying.

@@ -85,6 +85,7 @@ fn a_full_map_on_the_backup_keeps_the_records_dirty_until_there_is_room() {
     for pop in cluster.pops.iter_mut().rev() {
         pop.server.start_again();
     }
+    cluster.become_ready();
     let primary = cluster.primary();
     for number in 0..30 {
         primary.put("v", &format!("e{number}"), &blob(number)).expect(201);

@@ -50,6 +50,8 @@ struct CaughtUp {
 /// From the moment the backup listens to the moment the primary owes it nothing.
 fn catch_up(mut pair: Pair, entries: u64) -> CaughtUp {
     pair.primary.start_again();
+    // It is new, and its backup is to be away: it begins on an operator's word.
+    pair.primary.client().promote().expect(200);
     let template = Template::put(&pair.primary.admin_token(), "");
     Load::connect(pair.primary.address(), CLIENTS, template).run(0..entries);
     let dirty = pair.primary.client().dirty();

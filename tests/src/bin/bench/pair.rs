@@ -34,8 +34,9 @@ impl Pair {
         Self { primary: server(0), backup: server(1), _secret: scratch }
     }
 
-    /// Whether the primary owes the backup nothing.
+    /// Whether the primary takes writes, and owes the backup nothing.
     pub(crate) fn is_settled(&self) -> bool {
-        self.primary.client().dirty() == Some(0)
+        let client = self.primary.client();
+        client.fetch("/readyz").status == 200 && client.dirty() == Some(0)
     }
 }
