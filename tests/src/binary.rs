@@ -61,18 +61,32 @@ fn find(edition: Edition) -> PathBuf {
 }
 
 fn build(edition: Edition) -> PathBuf {
+    let features: &[&str] = match edition {
+        Edition::Community => &[],
+        Edition::Commercial => &["--features", "commercial"],
+    };
+    build_package("clavitor", features, edition.name())
+}
+
+fn build_package(package: &str, features: &[&str], directory: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let target = workspace.join("target").join(edition.name());
+    let target = workspace.join("target").join(directory);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(workspace).args(["build", "--profile", "ci", "-p", "clavitor"]);
-    if edition == Edition::Commercial {
-        command.args(["--features", "commercial"]);
-    }
-    command.arg("--target-dir").arg(&target);
+    command.current_dir(workspace).args(["build", "--profile", "ci", "-p", package]);
+    command.args(features).arg("--target-dir").arg(&target);
     let status = command.status().expect("cargo can be started");
-    assert!(status.success(), "building the {} edition failed", edition.name());
-    target.join("ci").join("clavitor")
+    assert!(status.success(), "building {package} for {directory} failed");
+    target.join("ci").join(package)
+}
+
+/// The simulator's binary: the one that `CLAVITOR_SIM_BIN` names, otherwise built here, once.
+pub fn simulator() -> &'static Path {
+    static SIMULATOR: OnceLock<PathBuf> = OnceLock::new();
+    SIMULATOR.get_or_init(|| match std::env::var_os("CLAVITOR_SIM_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build_package("clavitor-sim", &[], "sim"),
+    })
 }
 
 /// A command for the edition's binary that inherits nothing from the environment of the test.

@@ -1,6 +1,6 @@
 //! The black-box suite: one binary, because linking one per topic costs more than running them.
-//! `CLAVITOR_COMMUNITY_BIN` and `CLAVITOR_COMMERCIAL_BIN` name the binaries under test; without
-//! them they are built first.
+//! `CLAVITOR_COMMUNITY_BIN`, `CLAVITOR_COMMERCIAL_BIN` and `CLAVITOR_SIM_BIN` name the binaries
+//! under test; without them they are built first.
 
 mod access_tokens;
 mod bad_bodies;
@@ -12,6 +12,7 @@ mod community;
 mod conflicts;
 mod crashes;
 mod durability;
+mod flight_recorder;
 mod forged_answers;
 mod hostile_frames;
 mod identities;

@@ -1,7 +1,7 @@
 //! The benchmarks: the figures the project holds itself to, each beside a rival measured in the
 //! same run, over the release binaries and loopback.
 //!
-//! `cargo run --release -p clavitor-tests --bin bench -- [put|get|replicate|catch-up|size|all]`
+//! `cargo run --release -p clavitor-tests --bin bench -- [put|recorder|get|replicate|catch-up|size|all]`
 //! builds what it needs (into `target/community` and `target/commercial`), unless
 //! `CLAVITOR_COMMUNITY_BIN` and `CLAVITOR_COMMERCIAL_BIN` name binaries. `TMPDIR` says on which
 //! disk. Ratios travel from machine to machine, absolute figures do not.
@@ -13,6 +13,7 @@ mod load;
 mod pair;
 mod postgres;
 mod put;
+mod recorder;
 mod replicate;
 mod report;
 mod size;
@@ -32,7 +33,7 @@ const ENTRIES: u64 = 10_000;
 /// The size of a blob.
 const BLOB_BYTES: usize = 1024;
 
-const USAGE: &str = "usage: bench [put|get|replicate|catch-up|size|all]";
+const USAGE: &str = "usage: bench [put|recorder|get|replicate|catch-up|size|all]";
 
 fn main() -> ExitCode {
     let word = std::env::args().nth(1).unwrap_or_else(|| "all".to_owned());
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ("size", size::measure),
         ("get", get::measure),
         ("put", put::measure),
+        ("recorder", recorder::measure),
         ("replicate", replicate::measure),
         ("catch-up", catch_up::measure),
     ];

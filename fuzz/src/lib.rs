@@ -1,0 +1,45 @@
+//! What fuzzing calls: every target is an ordinary function over bytes that panics where a rule is
+//! broken. The binaries in `fuzz_targets` hand it what libFuzzer makes up; `tests/corpus.rs` hands
+//! it the files of `corpus`.
+//!
+//! Reading order: [`TARGETS`] lists them; the modules behind them are named after what they fuzz.
+
+mod frames;
+mod machine;
+mod names;
+mod pops;
+mod reader;
+mod recordings;
+mod records;
+mod requests;
+mod settings;
+mod values;
+mod worlds;
+
+pub use frames::{ack_decoding, frame_decoding, frame_round_trip};
+pub use machine::replication_machine;
+pub use names::names;
+pub use pops::pop_machine;
+pub use recordings::flight_recording;
+pub use records::record_decoding;
+pub use requests::request_target;
+pub use settings::settings_file;
+pub use worlds::world;
+
+/// The body of a target.
+pub type Body = fn(&[u8]);
+
+/// Every target by its name, which is also that of its binary and of its corpus folder.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("ack_decoding", ack_decoding),
+    ("flight_recording", flight_recording),
+    ("frame_decoding", frame_decoding),
+    ("frame_round_trip", frame_round_trip),
+    ("names", names),
+    ("pop_machine", pop_machine),
+    ("record_decoding", record_decoding),
+    ("replication_machine", replication_machine),
+    ("request_target", request_target),
+    ("settings_file", settings_file),
+    ("world", world),
+];

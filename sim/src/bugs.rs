@@ -1,0 +1,126 @@
+//! Where planted bugs sit: between the world and the machines.
+
+use std::collections::BTreeSet;
+
+use clavitor_commercial::frame::RECORDS_MAX;
+use clavitor_commercial::pop::{Effect, Input};
+use clavitor_commercial::replication::{self, State};
+use clavitor_commercial::waiters::Release;
+use clavitor_core::hlc::{Clock, Floor};
+use clavitor_core::id::{OpId, PopId, Seq};
+
+use crate::canary::Canary;
+use crate::server::Process;
+
+/// The planted bug of a run, and what it remembers.
+#[derive(Debug, Default)]
+pub struct Bugs {
+    canary: Option<Canary>,
+    /// Frames of data under way.
+    flights: BTreeSet<(u8, OpId)>,
+    /// Clients that wait for a backup, and the newest number when they began to.
+    waiters: Vec<(u8, OpId, Seq)>,
+    /// Where the order ended that the last frame carried out.
+    upto: Seq,
+}
+
+impl Bugs {
+    /// A run with this bug, or none.
+    pub fn new(canary: Option<Canary>) -> Self {
+        Self { canary, ..Self::default() }
+    }
+
+    /// Whether this bug is planted.
+    pub fn is(&self, canary: Canary) -> bool {
+        self.canary == Some(canary)
+    }
+
+    /// What a machine is told in place of an input, if anything.
+    pub fn spoil_input(&mut self, pop: u8, input: Input) -> Option<Input> {
+        if self.canary.is_none() {
+            return Some(input);
+        }
+        match &input {
+            Input::Started => {
+                self.flights.retain(|(of, _)| *of != pop);
+                self.waiters.retain(|(of, ..)| *of != pop);
+                (!self.is(Canary::NoStartupDrain)).then_some(input)
+            }
+            Input::Committed { last, waiters, .. } => {
+                self.waiters.extend(waiters.iter().map(|waiter| (pop, waiter.op, *last)));
+                let is_marked = self.flights.iter().any(|(of, _)| *of == pop);
+                let is_lost = self.is(Canary::BooleanDirtyFlag) && is_marked;
+                (!is_lost).then_some(input)
+            }
+            Input::FrameBuilt { peer, op, to, records, bytes } => {
+                if *records == 0 {
+                    self.flights.remove(&(pop, *op));
+                }
+                let is_full = usize::try_from(*records).is_ok_and(|it| it >= RECORDS_MAX);
+                let to = if is_full && self.is(Canary::BatchThenSleep) { self.upto } else { *to };
+                let (peer, op, records, bytes) = (*peer, *op, *records, *bytes);
+                Some(Input::FrameBuilt { peer, op, to, records, bytes })
+            }
+            Input::FrameAnswered(report) => {
+                self.flights.remove(&(pop, report.op));
+                Some(input)
+            }
+            _ => Some(input),
+        }
+    }
+
+    /// Changes what a machine orders.
+    pub fn spoil_effects(&mut self, pop: u8, effects: &mut Vec<Effect>) {
+        if self.canary.is_none() {
+            return;
+        }
+        let mut more = Vec::new();
+        for effect in effects.iter() {
+            let Effect::Peer { peer, effect } = effect else { continue };
+            match effect {
+                replication::Effect::SendFrame(order) if !order.is_hello => {
+                    self.flights.insert((pop, order.op));
+                    self.upto = order.upto;
+                    if self.is(Canary::CursorBeforeAck) {
+                        let (op, cursor) = (order.op, order.upto);
+                        let setbacks = Vec::new();
+                        let effect = replication::Effect::AdvanceCursor { op, cursor, setbacks };
+                        more.push(Effect::Peer { peer: *peer, effect });
+                    }
+                }
+                replication::Effect::CancelFrame { op } => {
+                    self.flights.remove(&(pop, *op));
+                }
+                replication::Effect::AdvanceCursor { cursor, .. }
+                    if self.is(Canary::WaiterByCursor) =>
+                {
+                    let is_due = |waiter: &(u8, OpId, Seq)| waiter.0 == pop && waiter.2 <= *cursor;
+                    let due = self.waiters.iter().filter(|waiter| is_due(waiter));
+                    let release = |op| Effect::Release(Release { op, is_on_backup: true });
+                    more.extend(due.map(|waiter| release(waiter.1)));
+                    self.waiters.retain(|waiter| !is_due(waiter));
+                }
+                _ => {}
+            }
+        }
+        effects.extend(more);
+    }
+
+    /// Lets a clock forget what it has issued and seen.
+    pub fn spoil_clock(&mut self, clock: &mut Clock, pop: PopId) {
+        if self.is(Canary::WallClockTimestamp) {
+            *clock = Clock::new(pop, Floor::default());
+        }
+    }
+
+    /// Whether a process does not hear its timer.
+    pub fn is_deaf(&self, process: &Process) -> bool {
+        match self.canary {
+            Some(Canary::EndlessGrace) => !process.is_accepting,
+            Some(Canary::SuspendedForEver) => {
+                process.views.iter().any(|view| view.state == State::Suspended)
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Planted bugs: what the checkers are worth is shown by what they catch.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! canaries {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A bug that the world plants around the machines of a run.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Canary {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Canary {
+            /// Every planted bug.
+            pub const ALL: &[Canary] = &[$(Canary::$name,)*];
+
+            /// Its name on the command line.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Canary::$name => $text,)* }
+            }
+        }
+    };
+}
+
+canaries! {
+    /// A write is answered before it is on disk.
+    AckBeforeCommit = "ack-before-commit",
+    /// The cursor moves when a frame is sent, not when it is acked.
+    CursorBeforeAck = "cursor-before-ack",
+    /// A commit while a frame is in flight leaves nothing dirty: one flag for all.
+    BooleanDirtyFlag = "boolean-dirty-flag",
+    /// A client that waits for a backup is answered when the cursor moves.
+    WaiterByCursor = "waiter-by-cursor",
+    /// What was received before is merged and counted again.
+    NoReplayGuard = "no-replay-guard",
+    /// An emptied data directory keeps the identity it had.
+    NoStoreIdentity = "no-store-identity",
+    /// Nothing is sent at start-up before a client writes.
+    NoStartupDrain = "no-startup-drain",
+    /// A suspended peer is never tried again.
+    SuspendedForEver = "suspended-for-ever",
+    /// A timestamp is what the wall clock shows.
+    WallClockTimestamp = "wall-clock-timestamp",
+    /// After a full frame the worker sleeps, whatever else is dirty.
+    BatchThenSleep = "batch-then-sleep",
+    /// An ack is taken for whatever frame waits for one.
+    MisdirectedAck = "misdirected-ack",
+    /// A frame is taken although its proof does not fit.
+    UnprovenFrame = "unproven-frame",
+    /// Bookkeeping that found no room comes to disk in any order.
+    BooksOutOfOrder = "books-out-of-order",
+    /// A server on its way out does not hear its timer.
+    EndlessGrace = "endless-grace",
+    /// A write is taken whoever is primary by now.
+    NoEpochCheck = "no-epoch-check",
+}
+
+impl fmt::Display for Canary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Canary {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|canary| canary.as_str() == text).ok_or(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The promises, each checked by a file of its own, fed every event. Cost goes by what happened, not
+//! by what there is.
+
+mod delivery;
+mod history;
+mod p16;
+mod p2;
+mod p3;
+mod p4;
+mod p5;
+mod p6;
+mod p7;
+mod p8;
+mod p9;
+
+use crate::around::Around;
+use crate::event::Fact;
+use crate::server::Server;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The promise, as the contract names it.
+    pub promise: &'static str,
+    /// How.
+    pub what: String,
+}
+
+/// Whether a promise holds.
+type Held = Result<(), Broken>;
+
+fn broken(promise: &'static str, what: String) -> Held {
+    Err(Broken { promise, what })
+}
+
+/// What a checker may look at: everything, at one moment between two events.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    servers: &'a [Server],
+    around: &'a Around,
+}
+
+impl Sight<'_> {
+    fn server(&self, pop: u8) -> &Server {
+        &self.servers[usize::from(pop)]
+    }
+}
+
+/// Every checker, and what they remember together.
+#[derive(Debug)]
+pub struct Checks {
+    history: history::History,
+    delivery: delivery::Delivery,
+    p3: p3::Quiet,
+    p5: p5::Tried,
+    p9: p9::Taken,
+    p16: p16::Ending,
+}
+
+impl Checks {
+    /// Checkers of a world at its beginning.
+    pub fn new(servers: &[Server]) -> Self {
+        Self {
+            history: history::History::default(),
+            delivery: delivery::Delivery::new(servers.len()),
+            p3: p3::Quiet::new(servers.len()),
+            p5: p5::Tried::new(servers.len()),
+            p9: p9::Taken::default(),
+            p16: p16::Ending::default(),
+        }
+    }
+
+    /// Looks at what happened during an event.
+    pub fn see(&mut self, facts: &[Fact], servers: &[Server], around: &Around) -> Held {
+        let sight = Sight { servers, around };
+        for fact in facts {
+            self.history.see(fact, sight)?;
+            p2::see(&self.history, fact)?;
+            p7::in_its_epoch(fact, sight)?;
+            if let Fact::Committed { pop, .. } = fact {
+                p6::see(&self.history, *pop, sight)?;
+                p7::see(&self.history, *pop, sight)?;
+            }
+            // Before the cursor is known to have moved.
+            p4::see(&self.delivery, fact, sight)?;
+            p8::see(&self.delivery, fact, sight)?;
+            self.delivery.see(fact, sight);
+            self.p9.see(fact, sight)?;
+            self.p16.see(fact, sight);
+        }
+        self.p16.check(sight)?;
+        self.p3.check(sight)?;
+        self.p5.check(sight)
+    }
+
+    /// Looks at a world that was healed, rests, and agrees.
+    pub fn at_rest(&mut self, servers: &[Server]) -> Held {
+        self.history.settle();
+        servers.iter().try_for_each(|server| {
+            p6::at_rest(&self.history, server)?;
+            p7::at_rest(&self.history, server)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! [P9] A replayed, reordered, misdirected or tampered frame changes nothing it should not.
+
+use std::collections::BTreeMap;
+
+use clavitor_core::id::{PopId, StoreId};
+
+use super::{Held, Sight, broken};
+use crate::event::Fact;
+use crate::script::Attack;
+
+/// Whose frames a data directory has taken.
+type Course = (u8, StoreId, PopId, StoreId);
+
+/// The ranges that were taken: sorted, and apart from each other.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    ranges: BTreeMap<Course, Vec<(u64, u64)>>,
+}
+
+impl Taken {
+    pub(super) fn see(&mut self, fact: &Fact, sight: Sight<'_>) -> Held {
+        match fact {
+            Fact::Took { attack: Some(Attack::Tamper | Attack::Misdirect), pop, .. } => {
+                let pop = sight.server(*pop).pop;
+                broken("P9", format!("{pop} took a frame that nobody with the secret sent to it"))
+            }
+            Fact::Took { pop, frame, changed, .. } if !frame.is_hello() => {
+                let server = sight.server(*pop);
+                let Some(store) = server.store_id() else { return Ok(()) };
+                let course = (*pop, store, frame.source.pop, frame.source.store);
+                let ranges = self.ranges.entry(course).or_default();
+                let (after, to) = (frame.range.after.0, frame.range.to.0);
+                if *changed > 0 && is_covered(ranges, after, to) {
+                    let what = format!(
+                        "{} took ({after}, {to}] of {} again, and {changed} records changed",
+                        server.pop, frame.source.pop
+                    );
+                    return broken("P9", what);
+                }
+                add(ranges, after, to);
+                Ok(())
+            }
+            Fact::Adopted { pop, peer, store, .. } => {
+                // What came from the peer's former data directories is forgotten; if one of them
+                // comes back, it begins anew.
+                let server = sight.server(*pop);
+                let of = sight.server(server.peers[usize::from(*peer)]).pop;
+                self.ranges
+                    .retain(|course, _| course.0 != *pop || course.2 != of || course.3 == *store);
+                Ok(())
+            }
+            Fact::Emptied(pop) | Fact::PutBack(pop) => {
+                self.ranges.retain(|course, _| course.0 != *pop);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_covered(ranges: &[(u64, u64)], after: u64, to: u64) -> bool {
+    ranges.iter().any(|range| range.0 <= after && to <= range.1)
+}
+
+fn add(ranges: &mut Vec<(u64, u64)>, after: u64, to: u64) {
+    let (mut low, mut high) = (after, to);
+    ranges.retain(|range| {
+        let touches = range.0 <= high && low <= range.1;
+        if touches {
+            (low, high) = (low.min(range.0), high.max(range.1));
+        }
+        !touches
+    });
+    ranges.push((low, high));
+    ranges.sort_unstable();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_join_where_they_touch() {
+        let mut ranges = Vec::new();
+        for (after, to) in [(0, 5), (10, 15), (20, 25), (5, 10)] {
+            add(&mut ranges, after, to);
+        }
+        assert_eq!(ranges, [(0, 15), (20, 25)]);
+        assert!(is_covered(&ranges, 3, 15) && !is_covered(&ranges, 14, 21));
+    }
+}

@@ -1,0 +1,95 @@
+//! Each checker catches a violation that is planted by hand.
+
+use clavitor_core::id::Seq;
+
+use super::*;
+use crate::canary::Canary;
+use crate::entropy::seed_of;
+use crate::run::{End, Plan};
+use crate::trace::Level;
+
+/// Which promise a planted bug breaks first, within so many small runs.
+fn caught(canary: Canary, runs: u64) -> Option<&'static str> {
+    (0..runs).find_map(|run| {
+        let mut plan = Plan::lite(seed_of(1, run));
+        plan.knobs.canary = Some(canary);
+        match plan.run().end {
+            End::Failed(failure) => Some(failure.promise),
+            End::Crashed(_) => Some("crash"),
+            End::Passed => None,
+        }
+    })
+}
+
+#[test]
+fn an_early_answer_breaks_p2() {
+    assert_eq!(caught(Canary::AckBeforeCommit, 5), Some("P2"));
+}
+
+#[test]
+fn a_cursor_that_runs_ahead_breaks_p4_or_p8() {
+    assert!(matches!(caught(Canary::CursorBeforeAck, 5), Some("P4" | "P8")));
+}
+
+#[test]
+fn a_lost_commit_breaks_p5() {
+    assert_eq!(caught(Canary::BooleanDirtyFlag, 100), Some("P5"));
+}
+
+#[test]
+fn timestamps_that_go_back_break_p6() {
+    assert_eq!(caught(Canary::WallClockTimestamp, 100), Some("P6"));
+}
+
+#[test]
+fn a_tampered_frame_that_is_taken_breaks_p9() {
+    assert_eq!(caught(Canary::UnprovenFrame, 300), Some("P9"));
+}
+
+#[test]
+fn a_write_at_a_backup_breaks_p7() {
+    assert_eq!(caught(Canary::NoEpochCheck, 30), Some("P7"));
+}
+
+#[test]
+fn a_deaf_server_on_its_way_out_is_caught() {
+    assert!(caught(Canary::EndlessGrace, 50).is_some());
+}
+
+fn world() -> crate::world::World {
+    let plan = Plan::lite(3);
+    let script = crate::script::Script::written(crate::script::Record::default());
+    let knobs = crate::knobs::Knobs { operations: 0, ..plan.knobs };
+    crate::world::World::new(knobs, script, Level::Off, None)
+}
+
+fn see(facts: &[Fact]) -> Option<&'static str> {
+    let mut world = world();
+    for _ in 0..6 {
+        assert!(world.step().is_ok());
+    }
+    let mut checks = Checks::new(&world.servers);
+    let seen = checks.see(facts, &world.servers, &world.around);
+    seen.err().map(|broken| broken.promise)
+}
+
+#[test]
+fn a_hello_that_moves_a_cursor_up_breaks_p8() {
+    let store = clavitor_core::id::StoreId([1; 16]);
+    let adopted = |cursor| Fact::Adopted { pop: 0, peer: 0, store, cursor };
+    assert_eq!(see(&[adopted(Seq(0))]), None);
+    assert_eq!(see(&[adopted(Seq(1))]), Some("P8"));
+}
+
+#[test]
+fn a_cursor_above_what_was_received_breaks_p8() {
+    let op = clavitor_core::id::OpId(1);
+    let fact = Fact::Advanced { pop: 0, peer: 0, op, cursor: Seq(9), setbacks: Vec::new() };
+    assert_eq!(see(&[fact]), Some("P8"));
+}
+
+#[test]
+fn an_answer_without_a_write_breaks_p2() {
+    let answer = crate::event::Answer::Done { is_on_backup: false };
+    assert_eq!(see(&[Fact::Answered { id: 7, pop: 0, answer }]), Some("P2"));
+}

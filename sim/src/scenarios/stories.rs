@@ -1,0 +1,244 @@
+//! The stories.
+
+use super::{Outcome, Scenario, Story};
+use crate::script::Action;
+
+const A: u8 = 0;
+const B: u8 = 1;
+const C: u8 = 2;
+
+const MINUTE_MS: u32 = 60_000;
+const HOUR_MS: u32 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS as u64;
+
+/// How often a poller that looks every 30 seconds wakes in a year.
+const POLLS_A_YEAR: u64 = 2_880 * 365;
+
+fn none(_: &Outcome) -> Result<String, String> {
+    Ok(String::new())
+}
+
+/// The fault is over, and nobody had to help.
+fn by_itself(outcome: &Outcome) -> Result<String, String> {
+    if outcome.agreed_early {
+        Ok(String::new())
+    } else {
+        Err("they did not agree by themselves".into())
+    }
+}
+
+fn all_acknowledged(outcome: &Outcome) -> Result<String, String> {
+    let counts = outcome.counts;
+    let told = format!("{} of {} requests acknowledged", counts.acknowledged, counts.requests);
+    if counts.acknowledged + 1 >= counts.requests { Ok(told) } else { Err(told) }
+}
+
+/// Every scenario.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "lossy-link",
+        about: "a third of all frames are lost, others are reset, doubled or never answered",
+        tell: lossy_link,
+        at_every_event: &[],
+        demand: none,
+    },
+    Scenario {
+        name: "one-way-cut",
+        about: "the primary hears its backup, and is not heard, for two minutes",
+        tell: |story| {
+            story.wait(1_000).act(Action::Cut { from: A, to: B, ms: 2 * MINUTE_MS });
+            story.puts(30, 1_000, 3);
+            story.wait(20 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "answer-lost-after-apply",
+        about: "frames are taken, and most of their answers get lost",
+        tell: |story| {
+            story.knobs.rates.answer_lost = 600;
+            story.puts(30, 700, 4);
+        },
+        at_every_event: &[],
+        demand: none,
+    },
+    Scenario {
+        name: "backup-down-an-hour-on-a-quiet-vault",
+        about: "one write while the backup is away for an hour; nobody ever writes again",
+        tell: |story| {
+            story.wait(1_000).put(0).wait(1_000).act(Action::Crash { pop: B, down_ms: HOUR_MS });
+            story.wait(1_000).put(1).wait(2 * u64::from(HOUR_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "crash-at-every-event-of-a-push",
+        about: "either side is killed before every event of a few writes and their replication",
+        tell: a_few_writes,
+        at_every_event: &[
+            Action::Crash { pop: A, down_ms: 3_000 },
+            Action::Crash { pop: B, down_ms: 3_000 },
+        ],
+        demand: none,
+    },
+    Scenario {
+        name: "pause-longer-than-every-timeout",
+        about: "either side stands still for longer than every time-out, and then goes on",
+        tell: |story| {
+            story.wait(500).put(0).act(Action::Pause { pop: B, ms: 30_000 }).wait(100).put(1);
+            story.wait(60_000).put(2).act(Action::Pause { pop: A, ms: 30_000 }).wait(40_000).put(0);
+            story.wait(60_000).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "clock-set-back",
+        about: "the primary's wall clock is set back by two minutes, and it is restarted",
+        tell: |story| {
+            story.puts(5, 300, 1);
+            story.act(Action::SetClock { pop: A, ahead_ms: -120_000 });
+            story.puts(5, 300, 1);
+            story.wait(300).act(Action::Crash { pop: A, down_ms: 100 }).wait(1_000);
+            story.puts(5, 300, 1);
+            story.wait(120_000).end();
+        },
+        at_every_event: &[],
+        demand: all_acknowledged,
+    },
+    Scenario {
+        name: "clock-an-hour-ahead",
+        about: "the primary writes an hour in the future before it has heard its backup",
+        tell: |story| {
+            story.act(Action::SetClock { pop: A, ahead_ms: HOUR_MS.into() });
+            story.part(A, B, MINUTE_MS);
+            story.puts(5, 300, 5);
+            story.wait(2 * u64::from(MINUTE_MS)).act(Action::SetClock { pop: A, ahead_ms: 0 });
+            story.puts(5, 300, 5);
+        },
+        at_every_event: &[],
+        demand: none,
+    },
+    Scenario {
+        name: "disk-full-on-backup",
+        about: "the backup has no room for ten minutes; what it could not take comes afterwards",
+        tell: |story| {
+            story.wait(500).put(0).act(Action::FillDisk { pop: B, ms: 10 * MINUTE_MS + 1 });
+            story.puts(10, 2_000, 3);
+            story.wait(30 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "disk-full-on-primary",
+        about: "the primary has no room for a minute: writes are refused, reads and replication go on",
+        tell: |story| {
+            story.wait(500).put(0).wait(500).act(Action::FillDisk { pop: A, ms: MINUTE_MS });
+            story.puts(10, 2_000, 3);
+            story.wait(2 * u64::from(MINUTE_MS)).put(1).wait(1_000).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "both-sides-written-while-cut-off",
+        about: "both take writes of the same entries while they do not hear each other",
+        tell: |story| {
+            story
+                .wait(500)
+                .put(0)
+                .wait(500)
+                .part(A, B, 5 * MINUTE_MS)
+                .act(Action::Promote { pop: B });
+            for _ in 0..6 {
+                story.wait(400).put_at(A, 0).put_at(B, 0).wait(300).put_at(B, 1).put_at(A, 1);
+            }
+            story.wait(40 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "new-empty-peer",
+        about: "the backup's data directory is emptied, and filled again",
+        tell: |story| {
+            story.puts(20, 300, 7);
+            story.wait(5_000).act(Action::Empty { pop: B, down_ms: 5_000 });
+            story.wait(2 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "three-pops",
+        about: "the primary reaches one of two backups, dies, and the other gets it all the same",
+        tell: |story| {
+            story.knobs.pops = 3;
+            story.wait(500).put(0).wait(500).part(A, C, HOUR_MS);
+            story.puts(5, 300, 5);
+            story.wait(500).act(Action::Crash { pop: A, down_ms: HOUR_MS });
+            story.wait(10 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "shutdown-at-every-event",
+        about: "either side is asked to end before every event of a few writes and their replication",
+        tell: a_few_writes,
+        at_every_event: &[
+            Action::Shutdown { pop: A, down_ms: 1_000 },
+            Action::Shutdown { pop: B, down_ms: 1_000 },
+        ],
+        demand: none,
+    },
+    Scenario {
+        name: "shutdown-while-the-backup-hangs",
+        about: "the primary is asked to end while its backup takes connections and answers nothing",
+        tell: |story| {
+            story.wait(500).put(0).wait(500).act(Action::Pause { pop: B, ms: MINUTE_MS });
+            story
+                .put(1)
+                .put_to_backup(2)
+                .wait(100)
+                .act(Action::Shutdown { pop: A, down_ms: 1_000 });
+            story.wait(2 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "ten-writes-a-day-for-a-year",
+        about: "a quiet vault: how often the replication worker wakes, against a 30-second poller",
+        tell: |story| {
+            for write in 0..3_650u64 {
+                story.wait(DAY_MS / 10).put(u8::try_from(write % 50).unwrap_or(0));
+            }
+        },
+        at_every_event: &[],
+        demand: |outcome| {
+            let wakes = outcome.counts.awakenings;
+            let told = format!(
+                "the worker woke {wakes} times in a year, a 30-second poller {POLLS_A_YEAR} times: \
+                 {} times fewer",
+                POLLS_A_YEAR.checked_div(wakes).unwrap_or_default()
+            );
+            if wakes * 288 <= POLLS_A_YEAR { Ok(told) } else { Err(told) }
+        },
+    },
+];
+
+fn lossy_link(story: &mut Story) {
+    let rates = &mut story.knobs.rates;
+    (rates.lost, rates.reset, rates.doubled, rates.answer_lost) = (330, 100, 200, 150);
+    story.knobs.delay_ms = 50;
+    story.puts(60, 1_000, 5);
+}
+
+fn a_few_writes(story: &mut Story) {
+    story.wait(100).put(0).wait(3).put(1).wait(1).put_to_backup(0).wait(2).put(0);
+    story.wait(10_000).end();
+}

@@ -1,0 +1,131 @@
+//! Healing, and what has to be true once everything has come to rest.
+
+use std::fmt;
+
+use clavitor_commercial::replication::View;
+use clavitor_core::store::{CHANGES, RECORDS, Rows};
+use clavitor_core::time::Instant;
+
+use super::{Failure, Kind, World};
+use crate::event::{Event, Fact};
+use crate::trace::{Level, name};
+
+/// How long a healed world may take to come to rest, in milliseconds: the probe of a suspended
+/// peer, and a retry of what it could not take.
+const REST_WITHIN_MS: u64 = 20 * 60_000;
+
+impl World {
+    /// Ends every fault, and starts whatever does not run.
+    pub(super) fn heal(&mut self) {
+        if self.healed_at.is_some() {
+            return;
+        }
+        let now = self.around.now;
+        self.healed_at = Some(now);
+        self.agreed_early = self.servers.iter().all(|server| self.agrees(server.index));
+        self.around.script.end();
+        // What was to come from outside comes no more.
+        self.around.queue.retain(|event| {
+            !matches!(event, Event::Start(_) | Event::GoOn(_) | Event::Act(_) | Event::Heal)
+        });
+        self.around.network.heal();
+        self.around.trace.line(Level::Short, now, || "** healed".to_owned());
+        for server in &mut self.servers {
+            server.clocks.set_ahead(0);
+            server.clocks.set_rate(now, 0);
+            server.full_until = Instant(0);
+            server.hangs_until = Instant(0);
+            if server.paused_until > now {
+                server.paused_until = now;
+                self.around.queue.push(now, Event::GoOn(server.index));
+            }
+            self.around.queue.push(now, Event::Start(server.index));
+            // Whoever is on its way out is started again.
+            self.around.queue.push(now.plus_ms(7_000), Event::Start(server.index));
+        }
+        self.around.facts.push(Fact::Healed);
+    }
+
+    /// Runs until nothing is armed and nothing is on its way, and demands that all agree.
+    pub(super) fn run_to_rest(&mut self) -> Result<(), Failure> {
+        let healed_at = self.healed_at.unwrap_or(self.around.now);
+        // What was stamped in the future is deferred until then.
+        let floor_ms = self.servers.iter().map(|server| server.floor_ahead_ms(healed_at)).max();
+        let within_ms = REST_WITHIN_MS + floor_ms.unwrap_or_default();
+        let end = healed_at.plus_ms(within_ms);
+        while self.around.queue.next_at().is_some_and(|at| at <= end) {
+            self.step()?;
+        }
+        if !self.around.queue.is_empty() {
+            let what = format!("no rest within {} s of healing", within_ms / 1_000);
+            return Err(self.failure(Kind::Liveness, "P5", what));
+        }
+        let behind = self.servers.iter().find(|server| !self.agrees(server.index));
+        if let Some(server) = behind {
+            let what =
+                format!("{} rests, and holds something else than {}", name(server.index), name(0));
+            return Err(self.failure(Kind::Liveness, "P6", what));
+        }
+        let checked = self.checks.at_rest(&self.servers);
+        checked.map_err(|broken| self.failure(Kind::Safety, broken.promise, broken.what))
+    }
+
+    fn agrees(&self, pop: u8) -> bool {
+        if self.around.knobs.is_community {
+            return true;
+        }
+        let all = |pop: u8| {
+            let disk = &self.servers[usize::from(pop)].disk;
+            // Numbers are each server's own; everything behind them is not.
+            let rows = disk.all(RECORDS).expect("rows are whole");
+            rows.map(|row| row.map(|(key, value)| (key, value.get(8..))))
+        };
+        all(pop).eq(all(0))
+    }
+
+    /// What has still to happen.
+    pub fn pending(&self) -> Pending {
+        let servers = self.servers.iter().map(|server| {
+            let index = server.index;
+            let Some(process) = &server.process else { return (index, "down".to_owned()) };
+            let monotonic = server.clocks.monotonic(self.around.now);
+            let mut text = String::new();
+            let last = server.last().unwrap_or_default();
+            let changes = server.disk.count(CHANGES).unwrap_or_default();
+            text += &format!("last {last}, {changes} records, {} requests", process.requests);
+            if let Some((at, why)) = process.machine.next_wake() {
+                text += &format!(", wakes for {why} in {} ms", at.ms_since(monotonic));
+            }
+            if server.is_writing() {
+                text += ", writing";
+            }
+            for (peer, view) in server.peers.iter().zip(process.machine.views(monotonic)) {
+                text += &format!("; to {}: {}", name(*peer), shown(&view));
+            }
+            (index, text)
+        });
+        Pending { events: self.around.queue.len(), servers: servers.collect() }
+    }
+}
+
+fn shown(view: &View) -> String {
+    let mut text = format!("{:?}, acked {}, settled {}", view.state, view.acked, view.settled_to);
+    if let Some(error) = &view.last_error {
+        text += &format!(", {error}");
+    }
+    text
+}
+
+/// What has still to happen in a world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    events: usize,
+    servers: Vec<(u8, String)>,
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} events", self.events)?;
+        self.servers.iter().try_for_each(|(pop, text)| write!(f, "\n  {}: {text}", name(*pop)))
+    }
+}
