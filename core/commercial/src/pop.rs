@@ -193,6 +193,12 @@ impl CommercialPop {
             // A promotion is a person's word that this copy is the one to go on with.
             self.unheard.clear();
             self.settle_import(out);
+        } else {
+            // What another primary wrote may have beaten a version that is waited for. It lives on in
+            // the journal, which a later version of this POP does not stand for.
+            let mut released = Vec::new();
+            self.waiters.give_up(&mut released);
+            out.extend(released.into_iter().map(Effect::Release));
         }
         self.every_peer(now, &replication::Input::EpochChanged, out);
     }
@@ -258,7 +264,7 @@ impl CommercialPop {
         self.waiters.on_tick(now, &mut released);
         if self.shutdown.is_requested() && !self.peers.iter().any(Replication::is_busy) {
             // Nobody is left who could confirm anything.
-            self.waiters.on_shutdown(&mut released);
+            self.waiters.give_up(&mut released);
             // A request that is still in flight may yet write something.
             if !matches!(self.shutdown, Shutdown::Draining { requests: true, .. }) {
                 self.shutdown(now, shutdown::Input::PeersFlushed, out);

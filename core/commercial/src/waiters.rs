@@ -66,8 +66,8 @@ impl Waiters {
         self.release(out, false, |deadline, _| deadline <= now);
     }
 
-    /// The server goes away: nobody waits any longer.
-    pub fn on_shutdown(&mut self, out: &mut Vec<Release>) {
+    /// Nobody waits any longer: nothing that comes could be told to be about a waiter's version.
+    pub fn give_up(&mut self, out: &mut Vec<Release>) {
         self.release(out, false, |_, _| true);
     }
 

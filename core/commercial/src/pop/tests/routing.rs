@@ -45,6 +45,18 @@ fn an_old_copy_that_two_peers_find_out_at_once_takes_one_new_identity() {
 }
 
 #[test]
+fn who_is_no_longer_primary_promises_no_client_that_a_backup_has_its_write() {
+    let mut bench = Bench::primary();
+    bench.commit(true, &[], vec![waiter(1, 7, 50)]);
+    bench.input(Input::EpochChanged(Epoch { number: 2, primary: pop("b") }));
+    assert_eq!(bench.releases(), [(1, false)]);
+    let mut bench = Bench::primary();
+    bench.commit(true, &[], vec![waiter(1, 7, 50)]);
+    bench.input(Input::EpochChanged(Epoch { number: 2, primary: pop("a") }));
+    assert_eq!(bench.releases(), [], "a new term of its own changes nothing");
+}
+
+#[test]
 fn a_failed_or_forged_answer_releases_nobody() {
     let refused = Answer::Refused(crate::frame::Refusal::Busy);
     for answer in [Answer::Unreachable, Answer::Forged, refused] {
