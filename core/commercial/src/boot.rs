@@ -12,10 +12,30 @@ use crate::load::is_owed;
 use crate::replication::{Known, Order};
 use crate::{epoch, tables};
 
+/// What a POP starts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The newest epoch it knows.
+    pub epoch: Option<Epoch>,
+    /// Whether it has yet to hear its peers before it takes client writes.
+    pub is_imported: bool,
+}
+
+/// Settles what a POP starts as.
+pub fn settle<R: RowsMut>(
+    txn: &mut Transaction<'_, R>,
+    cluster: &Cluster,
+    pop: PopId,
+) -> Result<Settled, StoreError> {
+    // A store that knows of no epoch is new to its cluster, so this comes first.
+    let is_imported = settle_imported(txn, cluster)?;
+    Ok(Settled { epoch: settle_epoch(txn, cluster, pop)?, is_imported })
+}
+
 /// Settles the epoch to start with. A server alone is primary in epoch 0, which any cluster
 /// outranks; the configured primary of a cluster begins epoch 1; whoever has seen a later one keeps
 /// it.
-pub fn settle_epoch<R: RowsMut>(
+fn settle_epoch<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     cluster: &Cluster,
     primary: PopId,
@@ -34,10 +54,10 @@ pub fn settle_epoch<R: RowsMut>(
     Ok(settled)
 }
 
-/// Settles whether the data may lack what peers hold, and has yet to hear them; to be called before
-/// [`settle_epoch`]. A server alone has none to hear. One that is new to its cluster may have been
+/// Settles whether the data may lack what peers hold, and has yet to hear them. A server alone has
+/// none to hear. One that is new to its cluster may have been
 /// another's, or its own, before: what it wrote at once could take the place of what it never saw.
-pub fn settle_imported<R: RowsMut>(
+fn settle_imported<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     cluster: &Cluster,
 ) -> Result<bool, StoreError> {

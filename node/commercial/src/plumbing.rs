@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::admission::{self, Refused};
+use clavitor_commercial::boot::Settled;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
@@ -267,9 +268,8 @@ fn cluster_of(settings: &Settings) -> Cluster {
 fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
     let (pop, last) = (store.pop(), store.last());
     let of = cluster.clone();
-    let is_imported = write_blocking(store, move |txn| boot::settle_imported(txn, &of))?;
-    let of = cluster.clone();
-    let epoch = write_blocking(store, move |txn| boot::settle_epoch(txn, &of, pop))?;
+    let Settled { epoch, is_imported } =
+        write_blocking(store, move |txn| boot::settle(txn, &of, pop))?;
     write_blocking(store, |txn: &mut Transaction<'_>| journal::list_unlisted(txn))?;
     let urls = cluster.peer_urls.clone();
     let noted = write_blocking(store, move |txn| boot::note_unverified(txn, &urls));

@@ -104,8 +104,8 @@ impl Server {
         let mut txn = Transaction::begin(self.disk.begin(), clock, basis);
         let (mut epoch, mut is_imported) = (None, false);
         if !is_community {
-            epoch = boot::settle_epoch(&mut txn, cluster, pop).expect("rows are whole");
-            is_imported = boot::settle_imported(&mut txn, cluster).expect("rows are whole");
+            let settled = boot::settle(&mut txn, cluster, pop).expect("rows are whole");
+            (epoch, is_imported) = (settled.epoch, settled.is_imported);
             journal::list_unlisted(&mut txn).expect("rows are whole");
             boot::note_unverified(&mut txn, urls).expect("rows are whole");
         }
