@@ -16,7 +16,7 @@ pub const POPS_MAX: usize = 8;
 
 /// Directed links between POPs.
 ///
-/// Invariant: at most [`OVERHEARD_MAX`] frames and as many acks are remembered.
+/// Invariant: at most `OVERHEARD_MAX` frames and as many acks are remembered.
 #[derive(Debug)]
 pub struct Network {
     cut_until: [[Instant; POPS_MAX]; POPS_MAX],
