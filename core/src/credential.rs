@@ -20,7 +20,12 @@ pub const TOKEN_PREFIX: &str = "cvt_";
 
 /// The public id of an access token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TokenId(pub [u8; 12]);
+pub struct TokenId(pub [u8; TokenId::BYTES]);
+
+impl TokenId {
+    /// Its size; its text is twice as long.
+    pub const BYTES: usize = 12;
+}
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +47,7 @@ impl FromStr for TokenId {
     type Err = BadToken;
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
-        let mut id = [0; 12];
+        let mut id = [0; Self::BYTES];
         unhex(text, &mut id)?;
         Ok(Self(id))
     }
@@ -152,7 +157,8 @@ impl FromStr for Presented {
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
         let rest = text.strip_prefix(TOKEN_PREFIX).ok_or(BadToken)?;
-        let (id, secret) = rest.split_once('_').ok_or(BadToken)?;
+        let (id, secret) = rest.split_at_checked(2 * TokenId::BYTES).ok_or(BadToken)?;
+        let secret = secret.strip_prefix('_').ok_or(BadToken)?;
         let mut bytes = [0; 32];
         unhex(secret, &mut bytes)?;
         Ok(Self { id: id.parse()?, secret: bytes })

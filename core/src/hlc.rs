@@ -31,6 +31,17 @@ impl Hlc {
         self.ms <= Self::MS_MAX
     }
 
+    /// Its text.
+    pub fn text(&self) -> HlcText {
+        let mut text = HlcText { bytes: [0; HlcText::BYTES_MAX], len: 0 };
+        text.push_hex(self.ms);
+        text.push(b'-');
+        text.push_hex(u64::from(self.counter));
+        text.push(b'-');
+        self.pop.as_str().bytes().for_each(|byte| text.push(byte));
+        text
+    }
+
     /// The wall-clock part.
     pub fn time(&self) -> UnixTime {
         UnixTime(self.ms)
@@ -39,9 +50,44 @@ impl Hlc {
 
 impl fmt::Display for Hlc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}-{}", self.ms, self.counter, self.pop)
+        f.write_str(self.text().as_str())
     }
 }
+
+/// A timestamp's text, in place: every read writes one.
+#[derive(Clone, Debug)]
+pub struct HlcText {
+    bytes: [u8; HlcText::BYTES_MAX],
+    len: usize,
+}
+
+impl HlcText {
+    /// The longest text, in bytes: two numbers, two dashes, a POP id.
+    pub const BYTES_MAX: usize = 16 + 1 + 8 + 1 + PopId::LEN_MAX;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.len).unwrap_or_default();
+        core::str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_hex(&mut self, value: u64) {
+        let digits = (u64::BITS - value.leading_zeros()).div_ceil(4).max(1);
+        for at in (0..digits).rev() {
+            let [digit, ..] = (value >> (4 * at)).to_le_bytes();
+            self.push(HEX.get(usize::from(digit & 15)).copied().unwrap_or_default());
+        }
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A text that is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

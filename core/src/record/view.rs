@@ -1,8 +1,12 @@
 //! What a client's read needs of an encoded entry, without taking the rest of it apart.
 
-use serde::Deserialize;
+use core::fmt;
+use core::marker::PhantomData;
 
-use super::{Context, RecordError, split_head};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{RecordError, split_head};
 use crate::codec;
 use crate::hlc::Hlc;
 
@@ -21,9 +25,48 @@ pub struct EntryView<'a> {
 #[derive(Deserialize)]
 struct HeadView<'a> {
     hlc: Hlc,
-    _context: Context,
+    #[serde(borrow)]
+    _context: ContextView<'a>,
     #[serde(borrow)]
     item: ItemView<'a>,
+}
+
+#[derive(Deserialize)]
+struct ContextView<'a> {
+    #[serde(borrow)]
+    _up_to: Skipped<HlcView<'a>>,
+    #[serde(borrow)]
+    _lost: Skipped<HlcView<'a>>,
+}
+
+#[derive(Deserialize)]
+struct HlcView<'a> {
+    _ms: u64,
+    _counter: u32,
+    #[serde(borrow)]
+    _pop: &'a str,
+}
+
+/// A list that is read past.
+struct Skipped<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Skipped<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Skipped(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Skipped<T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<T>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 #[derive(Deserialize)]

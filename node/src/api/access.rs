@@ -23,6 +23,8 @@ pub const LOCAL_TOKEN: &str = "local_token";
 const COPIES: usize = 16;
 const KNOWN_MAX: usize = 256;
 
+const SCHEME: &str = "Bearer ";
+
 /// An access token in force.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -132,11 +134,11 @@ impl<P: Plumbing> Api<P> {
 
 fn presented<T: hyper::rt::Timer>(request: &crate::http::Request<T>) -> Option<Presented> {
     let header = request.header(header::AUTHORIZATION).ok()??;
-    let (scheme, credential) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let (scheme, credential) = header.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
         return None;
     }
-    credential.trim().parse().ok()
+    credential.trim_ascii().parse().ok()
 }
 
 fn find<R: Rows>(reader: &Reader<'_, R>, id: TokenId) -> Result<Option<AccessToken>, StoreError> {

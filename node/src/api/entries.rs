@@ -1,11 +1,10 @@
 //! Entries: put, get, delete, list.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use clavitor_core::credential::Scope;
 use clavitor_core::entry::{Put, Refused};
-use clavitor_core::hlc::Hlc;
+use clavitor_core::hlc::{Hlc, HlcText};
 use clavitor_core::name::{EntryName, VaultName};
 use clavitor_core::record::{BLOB_BYTES_MAX, HEAD_BYTES_MAX};
 use http::{HeaderValue, Method, StatusCode, header};
@@ -165,12 +164,11 @@ pub(super) fn list<P: Plumbing>(
 }
 
 fn set_etag(response: &mut Response, hlc: Hlc) {
-    const TAG_BYTES: usize = 64;
-    let mut bytes = [0; TAG_BYTES];
-    let mut rest = bytes.as_mut_slice();
-    let written = write!(rest, "\"{hlc}\"").map(|()| TAG_BYTES - rest.len());
-    let tag = written.ok().and_then(|len| bytes.get(..len));
-    if let Some(Ok(tag)) = tag.map(HeaderValue::from_bytes) {
+    let text = hlc.text();
+    let mut bytes = [b'"'; HlcText::BYTES_MAX + 2];
+    let end = 1 + text.as_str().len();
+    bytes[1..end].copy_from_slice(text.as_str().as_bytes());
+    if let Ok(tag) = HeaderValue::from_bytes(&bytes[..=end]) {
         response.headers_mut().insert(header::ETAG, tag);
     }
 }
