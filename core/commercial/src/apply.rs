@@ -31,13 +31,28 @@ pub struct Applied {
     pub trimmed: u32,
     /// How many records changed something.
     pub changed: u32,
+    /// Who sent it.
+    pub source: Source,
+}
+
+/// Who a frame is from, as far as its URL tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Who answers at that URL.
+    Peer,
+    /// Nobody has answered there yet: it may well be the peer, but has no say in whether all peers
+    /// were heard.
+    Unheard,
+    /// Somebody else. Its word is worth a question, and nothing more.
+    Stranger,
 }
 
 impl Applied {
     /// What others can make the machine of, about `peer` that sent the frame. May be lost.
     pub fn facts(&self, peer: u8, frame: &Frame) -> Vec<Input> {
         let (source, from) = (frame.source.pop, frame.source.store);
-        let covered = frame.peers.iter().map(|other| {
+        let believed = if self.source == Source::Stranger { &[] } else { frame.peers.as_slice() };
+        let covered = believed.iter().map(|other| {
             let position = Position { source, store: from, received: other.received };
             Input::PeerCovered { peer: other.peer, store: other.store, position }
         });
@@ -48,7 +63,7 @@ impl Applied {
     pub fn is_complete(&self, frame: &Frame) -> bool {
         let is_for_this_store = frame.destination_store.is_some();
         let has_everything = frame.is_hello() || self.received >= frame.range.to;
-        frame.is_complete && is_for_this_store && has_everything
+        self.source == Source::Peer && frame.is_complete && is_for_this_store && has_everything
     }
 
     /// What a person should know.
@@ -112,7 +127,7 @@ pub fn take<R: RowsMut>(
     if !frame.is_hello() && frame.epoch.is_some() && frame.epoch < known {
         return Err(Stop::Refused(Refusal::Epoch));
     }
-    check_identity(txn, frame)?;
+    let source = identify(txn, frame)?;
     let (pop, store) = (frame.source.pop, frame.source.store);
     let received = tables::received(&txn.reader(), pop, store)?;
     let is_replay = !frame.is_hello() && received.covers(frame.range);
@@ -126,12 +141,13 @@ pub fn take<R: RowsMut>(
         received: told(frame, &next),
         verdicts: Vec::with_capacity(records.len()),
         positions,
-        epoch: frame.epoch.max(known),
+        epoch: if source == Source::Stranger { known } else { frame.epoch.max(known) },
         ties: 0,
         trimmed: 0,
         changed: 0,
+        source,
     };
-    if frame.epoch > known {
+    if applied.epoch > known {
         epoch::store(txn, applied.epoch)?;
     }
     let origin = Origin { pop, store, seq: frame.range.to };
@@ -152,19 +168,21 @@ fn told(frame: &Frame, received: &Received) -> Seq {
     if frame.is_hello() && highest > frame.range.to { highest } else { received.prefix }
 }
 
-/// Whether the frame's source is who answers at its URL. A stranger is asked about before it may
-/// bring anything; its hello is answered, or two who are strangers to each other stayed so.
-fn check_identity<R: RowsMut>(
-    txn: &Transaction<'_, R>,
-    frame: &Frame,
-) -> Result<(), Stop<Refusal>> {
+/// Who sent the frame. A stranger is asked about before it may bring anything; its hello is answered, or two who are strangers to each other would stay so.
+fn identify<R: RowsMut>(txn: &Transaction<'_, R>, frame: &Frame) -> Result<Source, Stop<Refusal>> {
     let peer = tables::peer(&txn.reader(), &frame.source.url)?;
     if peer.denied == Some(frame.source.store) {
         return Err(Stop::Refused(Refusal::Duplicate));
     }
-    let is_known =
-        peer.identity.is_none_or(|known| known == (frame.source.pop, frame.source.store));
-    if is_known || frame.is_hello() { Ok(()) } else { Err(Stop::Refused(Refusal::Busy)) }
+    let source = match peer.identity {
+        None => Source::Unheard,
+        Some(known) if known == (frame.source.pop, frame.source.store) => Source::Peer,
+        Some(_) => Source::Stranger,
+    };
+    if source == Source::Stranger && !frame.is_hello() {
+        return Err(Stop::Refused(Refusal::Busy));
+    }
+    Ok(source)
 }
 
 fn take_record<R: RowsMut>(

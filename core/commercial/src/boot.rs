@@ -55,19 +55,22 @@ fn settle_epoch<R: RowsMut>(
 }
 
 /// Settles whether the data may lack what peers hold, and has yet to hear them. A server alone has
-/// none to hear. One that is new to its cluster may have been
-/// another's, or its own, before: what it wrote at once could take the place of what it never saw.
+/// none to hear. One that is new to its cluster may have been another's, or its own, before: what it
+/// wrote at once could take the place of what it never saw.
 fn settle_imported<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     cluster: &Cluster,
 ) -> Result<bool, StoreError> {
-    let was_imported = txn.fact::<bool>(IMPORTED)?.unwrap_or(false);
-    let is_new = txn.last() == Seq(0) && epoch::known(&txn.reader())?.is_none();
-    let is_imported = (was_imported || is_new) && !cluster.is_alone();
-    if is_imported != was_imported {
-        txn.set_fact(IMPORTED, &is_imported)?;
+    if cluster.is_alone() {
+        return Ok(false);
     }
-    Ok(is_imported)
+    let was_imported = txn.fact::<bool>(IMPORTED)?.unwrap_or(false);
+    // Epoch 0 is that of a server alone.
+    let is_new = epoch::known(&txn.reader())?.is_none_or(|epoch| epoch.number == 0);
+    if is_new && !was_imported {
+        txn.set_fact(IMPORTED, &true)?;
+    }
+    Ok(was_imported || is_new)
 }
 
 /// Takes note of the newest number: until a peer answers, it can have no more of this server's

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use clavitor_core::id::{OpId, Seq};
+use clavitor_core::id::{OpId, PopId, Seq, StoreId};
 use clavitor_core::store::{Reader, Rows, StoreError};
 use clavitor_core::time::UnixTime;
 
@@ -24,16 +24,7 @@ pub struct Debt {
 
 /// What the peer at a URL is owed, by what its machine shows.
 pub fn of<R: Rows>(reader: &Reader<'_, R>, url: &str, view: &View) -> Result<Debt, StoreError> {
-    let order = Order {
-        op: OpId(0),
-        is_hello: false,
-        after: view.settled_to,
-        read_after: view.settled_to,
-        upto: Seq(u64::MAX),
-        complete_at: Seq(u64::MAX),
-        identity: tables::peer(reader, url)?.identity,
-        covered: Vec::new(),
-    };
+    let order = everything(tables::peer(reader, url)?.identity, view);
     let setbacks = tables::setbacks(reader, url)?;
     let mut debt = Debt { records: u64::from(setbacks), ..Debt::default() };
     for row in reader.changes(view.settled_to)? {
@@ -54,7 +45,31 @@ pub fn owes_nothing<R: Rows>(
     view: &View,
     frame: &Frame,
 ) -> Result<bool, StoreError> {
-    let known = tables::peer(reader, &frame.source.url)?.identity;
-    let debt = of(reader, &frame.source.url, view)?;
-    Ok(known == Some((frame.source.pop, frame.source.store)) && debt.records == 0)
+    let source = (frame.source.pop, frame.source.store);
+    let identity = tables::peer(reader, &frame.source.url)?.identity;
+    // What is shown may be of the data directory that the source had before.
+    let is_shown = view.store == Some(source.1);
+    if identity != Some(source) || !is_shown || tables::setbacks(reader, &frame.source.url)? > 0 {
+        return Ok(false);
+    }
+    let order = everything(identity, view);
+    for row in reader.changes(view.settled_to)? {
+        if is_owed(&row?.1, &order) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn everything(identity: Option<(PopId, StoreId)>, view: &View) -> Order {
+    Order {
+        op: OpId(0),
+        is_hello: false,
+        after: view.settled_to,
+        read_after: view.settled_to,
+        upto: Seq(u64::MAX),
+        complete_at: Seq(u64::MAX),
+        identity,
+        covered: Vec::new(),
+    }
 }

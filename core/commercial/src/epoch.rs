@@ -3,6 +3,8 @@
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::store::{Reader, Rows, RowsMut, StoreError, Transaction};
 
+use crate::books;
+
 /// The fact that holds the newest epoch this POP knows.
 const EPOCH: &str = "epoch";
 
@@ -27,12 +29,14 @@ pub fn adopt<R: RowsMut>(txn: &mut Transaction<'_, R>, newer: Epoch) -> Result<(
     Ok(())
 }
 
-/// Makes `pop` the primary. Who is primary already stays so: a promotion names a new term only when
+/// Makes `pop` the primary, whether or not its peers were heard: a promotion is a person's word that
+/// this copy is the one to go on with. Who is primary already stays so; a new term is named only when
 /// one begins.
 pub fn promote<R: RowsMut>(txn: &mut Transaction<'_, R>, pop: PopId) -> Result<Epoch, StoreError> {
     let known = known(&txn.reader())?;
     let epoch = known.filter(|epoch| epoch.primary == pop);
     let epoch = epoch.unwrap_or_else(|| Epoch::after(known, pop));
     store(txn, Some(epoch))?;
+    books::settle_import(txn)?;
     Ok(epoch)
 }

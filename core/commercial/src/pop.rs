@@ -55,7 +55,7 @@ pub struct CommercialPop {
 }
 
 /// How often an imported server asks its peers whether it has heard all, in milliseconds.
-pub const ASK_MS: u64 = 2_000;
+pub const ASK_MS: u64 = 500;
 
 impl CommercialPop {
     /// The machine of a POP that starts.
@@ -153,10 +153,11 @@ impl CommercialPop {
                 self.on_complete(peer, out);
             }
         }
-        self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
+        // First: a new identity, if that is what the answer leads to, begins above the agreed time.
         if let Some(clocks) = clock {
             self.on_clock(now, peer, clocks, out);
         }
+        self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
         if let Some(newer) = epoch.filter(|newer| Some(*newer) > self.epoch) {
             out.push(Effect::AdoptEpoch(newer));
         }
@@ -189,11 +190,7 @@ impl CommercialPop {
             return;
         }
         self.epoch = Some(epoch);
-        if self.is_primary() {
-            // A promotion is a person's word that this copy is the one to go on with.
-            self.unheard.clear();
-            self.settle_import(out);
-        } else {
+        if !self.is_primary() {
             // What another primary wrote may have beaten a version that is waited for. It lives on in
             // the journal, which a later version of this POP does not stand for.
             let mut released = Vec::new();
@@ -308,6 +305,12 @@ impl Pop for CommercialPop {
             }
             Input::PeerComplete { peer } => self.on_complete(peer, out),
             Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
+            Input::Promoted(epoch) => {
+                // A promotion is a person's word that this copy is the one to go on with.
+                self.unheard.clear();
+                self.settle_import(out);
+                self.on_epoch(now, epoch, out);
+            }
             Input::Resumed => self.every_peer(now, &replication::Input::Resumed, out),
             Input::StoreReplaced { last } => {
                 self.is_replacing = false;

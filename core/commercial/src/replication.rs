@@ -204,6 +204,7 @@ impl Replication {
         let next = self.link.next_wake().filter(|_| !self.link.is_ready());
         View {
             pop: self.identity.map(|(pop, _)| pop),
+            store: self.identity.map(|(_, store)| store),
             state,
             attempt: self.link.attempt(),
             next_retry_ms: next.map(|at| at.ms_since(now)),

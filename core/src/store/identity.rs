@@ -12,7 +12,7 @@ use crate::codec;
 use crate::id::{BadId, PopId, StoreId};
 
 /// The version of the tables' layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The fact that a store was imported and has yet to hear its peers.
 pub const IMPORTED: &str = "imported";
@@ -52,6 +52,11 @@ pub enum IdentityError {
         /// The version found.
         found: u32,
     },
+    /// They were written by an older version, whose layout is not read any more.
+    OlderSchema {
+        /// The version found.
+        found: u32,
+    },
     /// They belong to another POP.
     OtherPop {
         /// The POP they belong to.
@@ -81,8 +86,10 @@ pub fn settle_identity<R: RowsMut>(
     mut entropy: impl FnMut() -> [u8; 16],
 ) -> Result<Identity, IdentityError> {
     let schema: Option<u32> = load_fact(rows, SCHEMA_FACT)?;
-    if let Some(found) = schema.filter(|found| *found > SCHEMA) {
-        return Err(IdentityError::NewerSchema { found });
+    match schema {
+        Some(found) if found > SCHEMA => return Err(IdentityError::NewerSchema { found }),
+        Some(found) if found < SCHEMA => return Err(IdentityError::OlderSchema { found }),
+        _ => {}
     }
     if load_fact(rows, IMPORTING)?.unwrap_or(false) {
         return Err(IdentityError::HalfImported);

@@ -38,23 +38,33 @@ impl<R: Runtime> Default for Bookkeeping<R> {
 
 impl<R: Runtime> Commercial<R> {
     /// Writes something after all that was given before, again and again until there is room; `then`
-    /// follows. Only the end of the server ends it.
+    /// follows. What is too much to wait is given up: a restart mends it.
     pub(crate) fn keep<F, T>(self: &Arc<Self>, operation: F, then: T)
     where
         F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
         T: FnOnce(&Arc<Self>) + Send + 'static,
     {
         let mut bookkeeping = lock(&self.bookkeeping);
-        if bookkeeping.waiting.len() >= WAITING_MAX {
-            let is_news = !std::mem::replace(&mut bookkeeping.is_overfull, true);
-            drop(bookkeeping);
-            if is_news {
-                let message =
-                    "bookkeeping about peers is given up for want of room: make room, and restart";
-                self.alert_operator(Alert::new(AlertType::StorageFull, message));
-            }
-            return;
+        let is_overfull = bookkeeping.waiting.len() >= WAITING_MAX;
+        let is_news = is_overfull && !std::mem::replace(&mut bookkeeping.is_overfull, true);
+        drop(bookkeeping);
+        if is_news {
+            let message =
+                "bookkeeping about peers is given up for want of room: make room, and restart";
+            self.alert_operator(Alert::new(AlertType::StorageFull, message));
         }
+        if !is_overfull {
+            self.keep_surely(operation, then);
+        }
+    }
+
+    /// The same for what nothing mends, and of which there is little.
+    pub(crate) fn keep_surely<F, T>(self: &Arc<Self>, operation: F, then: T)
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+        T: FnOnce(&Arc<Self>) + Send + 'static,
+    {
+        let mut bookkeeping = lock(&self.bookkeeping);
         bookkeeping.waiting.push_back((Box::new(operation), Box::new(then)));
         if !std::mem::replace(&mut bookkeeping.is_written, true) {
             let edition = self.clone();
@@ -89,6 +99,12 @@ impl<R: Runtime> Commercial<R> {
             match write.await {
                 Ok(()) => return true,
                 Err(WriteError::Full | WriteError::Busy) => {}
+                Err(WriteError::Damaged) => {
+                    let message = "bookkeeping about peers cannot be read; run `clavitor check`";
+                    self.alert_operator(Alert::new(AlertType::StorageFailed, message));
+                    return false;
+                }
+                // The server ends.
                 Err(_) => return false,
             }
             self.runtime.sleep(AGAIN).await;

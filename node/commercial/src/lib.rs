@@ -94,12 +94,17 @@ impl<R: Runtime> Commercial<R> {
 
     /// Goes by an epoch that is stored, unless a newer one came in between.
     fn note_epoch(&self, epoch: Epoch) {
-        let mut known = lock(&self.epoch);
-        if Some(epoch) > *known {
-            *known = Some(epoch);
-            drop(known);
+        if self.go_by(epoch) {
             self.mailbox.push(Input::EpochChanged(epoch));
         }
+    }
+
+    /// Whether the epoch is newer than what was known.
+    fn go_by(&self, epoch: Epoch) -> bool {
+        let mut known = lock(&self.epoch);
+        let is_newer = Some(epoch) > *known;
+        *known = (*known).max(Some(epoch));
+        is_newer
     }
 
     fn is_primary(&self) -> bool {

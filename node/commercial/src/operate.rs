@@ -1,6 +1,7 @@
 //! What operators ask of replication: its state, another try, a promotion.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clavitor_commercial::debt::{self, Debt};
 use clavitor_commercial::epoch;
@@ -75,8 +76,9 @@ impl<R: Runtime> Commercial<R> {
         let promoted =
             self.store.write(0, move |txn| epoch::promote(txn, pop).map_err(Stop::<Problem>::from));
         let epoch = promoted.await.map_err(|error| write_error(api, error))?;
-        self.settle_import().await;
-        self.note_epoch(epoch);
+        self.is_imported.store(false, Ordering::Release);
+        self.go_by(epoch);
+        self.mailbox.push(Input::Promoted(epoch));
         let epoch = json!({"number": epoch.number, "primary": epoch.primary});
         Ok(json(StatusCode::OK, &json!({"role": self.role(), "epoch": epoch})))
     }

@@ -13,7 +13,7 @@ use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::tables::{self, TABLES};
-use clavitor_commercial::{books, boot, journal, skew};
+use clavitor_commercial::{boot, journal, skew};
 use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
 use clavitor_core::id::{Epoch, OpId, Seq};
@@ -240,14 +240,6 @@ impl<R: Runtime> Commercial<R> {
         match url.and_then(|url| HeaderValue::from_str(url).ok()) {
             Some(url) => problem.header(PRIMARY_LOCATION, url),
             None => problem,
-        }
-    }
-
-    /// Takes writes from now on, although the data was imported.
-    pub(crate) async fn settle_import(&self) {
-        let settle = |txn: &mut Transaction<'_>| books::settle_import(txn).map_err(Stop::from);
-        if self.store.write::<(), (), _>(0, settle).await.is_ok() {
-            self.is_imported.store(false, Ordering::Release);
         }
     }
 }

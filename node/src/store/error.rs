@@ -35,6 +35,11 @@ pub enum OpenError {
         /// The version found.
         found: u32,
     },
+    /// It was written by an older version, whose layout is not read any more.
+    OlderSchema {
+        /// The version found.
+        found: u32,
+    },
     /// It belongs to another POP.
     OtherPop {
         /// The POP it belongs to.
@@ -78,6 +83,7 @@ impl From<IdentityError> for OpenError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::NewerSchema { found } => OpenError::NewerSchema { found },
+            IdentityError::OlderSchema { found } => OpenError::OlderSchema { found },
             IdentityError::OtherPop { stored, given } => OpenError::OtherPop { stored, given },
             IdentityError::BadPop(error) => OpenError::BadPop(error),
             IdentityError::HalfImported => OpenError::HalfImported,
@@ -96,6 +102,12 @@ impl fmt::Display for OpenError {
                 f,
                 "the data directory was written by a newer version (schema {found}, this one reads {}); \
                  run that version, or import an export of it",
+                SCHEMA
+            ),
+            OpenError::OlderSchema { found } => write!(
+                f,
+                "the data directory was written by an older version (schema {found}, this one reads {}); \
+                 export it with that version and import the file with this one",
                 SCHEMA
             ),
             OpenError::OtherPop { stored, given } => write!(

@@ -135,8 +135,9 @@ impl Server {
             Done::Ask(ask, wrote) => self.on_asked(process, ask, wrote.map(drop), around),
             Done::Take(take, applied) => self.on_taken(process, *take, applied, around),
             Done::Promote(Ok(epoch)) => {
-                self.book(process, Book::ImportSettled, around);
-                note_epoch(process, epoch);
+                process.is_imported = false;
+                process.epoch = process.epoch.max(Some(epoch));
+                process.tell(Input::Promoted(epoch));
             }
             Done::Promote(Err(_)) => {}
             Done::Book(book, result) => self.on_booked(process, book, result, around),

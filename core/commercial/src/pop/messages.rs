@@ -78,6 +78,8 @@ pub enum Input {
     },
     /// A newer epoch is stored durably.
     EpochChanged(Epoch),
+    /// An operator made this POP the primary, in an epoch that is stored durably.
+    Promoted(Epoch),
     /// An operator asks for another try of every peer.
     Resumed,
     /// This server's data directory has a new identity.

@@ -242,6 +242,8 @@ pub enum State {
 pub struct View {
     /// Its id, once it answered.
     pub pop: Option<PopId>,
+    /// Its data directory, likewise.
+    pub store: Option<StoreId>,
     /// Its state.
     pub state: State,
     /// How many tries of this outage failed.

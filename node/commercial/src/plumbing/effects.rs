@@ -12,7 +12,7 @@ use clavitor_core::pop;
 use clavitor_core::record::Key;
 use clavitor_node::entropy;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::store::{Stop, Transaction};
+use clavitor_node::store::{Stop, Transaction, WriteError};
 
 use crate::{Commercial, lock};
 
@@ -35,7 +35,7 @@ impl<R: Runtime> Commercial<R> {
             Effect::ClockJudged { peers_origin_ms } => {
                 *lock(&self.peers_origin_ms) = Some(peers_origin_ms);
             }
-            Effect::ImportSettled => self.keep(
+            Effect::ImportSettled => self.keep_surely(
                 |txn| books::settle_import(txn),
                 |edition| edition.is_imported.store(false, Ordering::Release),
             ),
@@ -75,17 +75,25 @@ impl<R: Runtime> Commercial<R> {
         }
     }
 
-    /// Data waits for this: only a disk that is full must not keep it back.
+    /// Data waits for this: a disk that is full must not keep it back.
     fn verified(self: &Arc<Self>, peer: u8) {
         let (url, edition) = (self.peer_url(peer), self.clone());
+        let stored = move |edition: &Arc<Self>| {
+            edition.mailbox.push(Input::VerificationStored { peer });
+        };
         self.runtime.spawn(async move {
             let again = url.clone();
             let book =
                 move |txn: &mut Transaction<'_>| books::verified(txn, &url).map_err(Stop::from);
-            if edition.store.write::<(), (), _>(0, book).await.is_err() {
-                edition.keep(move |txn| books::verified(txn, &again), |_| {});
+            match edition.store.write::<(), (), _>(0, book).await {
+                Ok(()) => stored(&edition),
+                Err(error) => {
+                    if error == WriteError::Full {
+                        stored(&edition);
+                    }
+                    edition.keep(move |txn| books::verified(txn, &again), stored);
+                }
             }
-            edition.mailbox.push(Input::VerificationStored { peer });
         });
     }
 
@@ -115,7 +123,7 @@ impl<R: Runtime> Commercial<R> {
             let (pop, agreed) = (clocks.store.pop(), clocks.agreed_time());
             books::replace_identity(txn, pop, &urls, fresh, received, agreed)
         };
-        self.keep(replace, |edition| {
+        self.keep_surely(replace, |edition| {
             let last = edition.store.last();
             edition.mailbox.push(Input::StoreReplaced { last });
         });

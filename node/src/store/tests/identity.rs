@@ -1,6 +1,7 @@
 //! What a directory is and remembers, and who may open it.
 
 use super::*;
+use clavitor_core::store::SCHEMA;
 
 fn hlc(store: &Store, name: &str) -> Hlc {
     get(store, name).unwrap().record.head.hlc
@@ -114,16 +115,21 @@ fn a_second_opening_is_refused_until_the_first_ends() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_left_alone() {
-    let dir = Dir::new();
-    let store = dir.open();
-    let newer = store.write_blocking::<_, (), _>(|txn| Ok(txn.set_fact("schema", &2_u32)?));
-    assert_eq!(newer, Ok(()));
-    close(store);
-    let before = fs::read(dir.data_file()).unwrap();
-    let refused = open_error(&dir.opening());
-    assert!(matches!(refused, OpenError::NewerSchema { found: 2 }), "{refused}");
-    assert_eq!(fs::read(dir.data_file()).unwrap(), before);
+fn another_schema_is_refused_and_left_alone() {
+    for schema in [SCHEMA - 1, SCHEMA + 1] {
+        let dir = Dir::new();
+        let store = dir.open();
+        let set = store.write_blocking::<_, (), _>(move |txn| Ok(txn.set_fact("schema", &schema)?));
+        assert_eq!(set, Ok(()));
+        close(store);
+        let before = fs::read(dir.data_file()).unwrap();
+        match open_error(&dir.opening()) {
+            OpenError::NewerSchema { found } => assert_eq!(found, SCHEMA + 1),
+            OpenError::OlderSchema { found } => assert_eq!(found, SCHEMA - 1),
+            other => panic!("{other}"),
+        }
+        assert_eq!(fs::read(dir.data_file()).unwrap(), before);
+    }
 }
 
 #[test]

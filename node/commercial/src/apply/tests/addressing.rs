@@ -6,6 +6,7 @@ use clavitor_core::alert::AlertType;
 use clavitor_core::id::StoreId;
 
 use super::cluster::{A, B, Cluster};
+use super::epochs::epoch;
 use super::fixtures::{blob, frame, hlc, image, pop_id, version};
 use super::network::Fate;
 
@@ -81,6 +82,40 @@ fn a_stranger_is_asked_about_and_denied_while_the_peer_is_alive() {
     assert_eq!(blob(cluster.store(B), "forged"), None);
     let frame = authentic(&cluster);
     assert!(cluster.apply(B, frame).is_ok(), "the real one goes on");
+}
+
+#[test]
+fn a_strangers_hello_is_answered_and_changes_nothing() {
+    let mut cluster = Cluster::new(2);
+    let mut hello = frame("a", 0, 0, &[]);
+    hello.source.store = StoreId([9; 16]);
+    hello.epoch = epoch(7, "a");
+    hello.destination_store = Some(cluster.store(B).store_id());
+    hello.is_complete = true;
+    let known = *crate::lock(&cluster.commercial(B).epoch);
+    cluster.decide(|_| Fate::Lose);
+    let ack = cluster.apply(B, hello).unwrap();
+    assert_eq!((ack.epoch, ack.is_complete), (known, false));
+    assert_eq!(*crate::lock(&cluster.commercial(B).epoch), known);
+    let stored = cluster.store(B).read(|it| clavitor_commercial::epoch::known(it)).unwrap();
+    assert_eq!(stored, known);
+    assert!(cluster.sent.iter().any(|sent| (sent.from, sent.to) == (B, A)), "a is asked");
+}
+
+#[test]
+fn a_server_that_waits_for_its_peers_takes_nobodys_word_but_theirs() {
+    let mut cluster = Cluster::stopped(2);
+    cluster.start(A);
+    cluster.settle();
+    let mut hello = frame("b", 0, 0, &[]);
+    hello.destination = "http://a".into();
+    hello.destination_store = Some(cluster.store(A).store_id());
+    hello.is_complete = true;
+    cluster.apply(A, hello).unwrap();
+    assert_eq!(cluster.write(A, "k", "too early"), Err("CV-IMPORTED"), "nobody answers at b's URL");
+    cluster.start(B);
+    cluster.heal();
+    assert!(cluster.write(A, "k", "now").is_ok());
 }
 
 #[test]

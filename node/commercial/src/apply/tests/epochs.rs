@@ -1,5 +1,6 @@
 //! Terms of primaries, as frames carry them.
 
+use clavitor_commercial::apply::Source;
 use clavitor_commercial::frame::{Frame, Refusal};
 use clavitor_core::id::Epoch;
 use clavitor_node::store::Reader;
@@ -7,7 +8,7 @@ use clavitor_node::store::Reader;
 use super::cluster::{A, B, Cluster};
 use super::fixtures::{Receiver, blob, frame, hlc, image, pop_id, version};
 
-fn epoch(number: u64, primary: &str) -> Option<Epoch> {
+pub(super) fn epoch(number: u64, primary: &str) -> Option<Epoch> {
     Some(Epoch { number, primary: pop_id(primary) })
 }
 
@@ -88,6 +89,7 @@ fn frames_that_are_answered_in_another_order_do_not_set_the_epoch_back() {
         ties: 0,
         trimmed: 0,
         changed: 0,
+        source: Source::Peer,
     };
     let (older, newer) = (epoch(7, "a"), epoch(8, "b"));
     let hello = frame("a", 0, 0, &[]);

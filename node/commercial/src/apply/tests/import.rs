@@ -82,14 +82,19 @@ fn a_new_primary_whose_backup_is_not_there_takes_writes_once_it_is_promoted() {
 }
 
 #[test]
-fn a_server_whose_data_is_older_than_its_cluster_takes_writes_at_once() {
+fn a_server_that_was_alone_before_waits_for_its_new_backup_too() {
     let mut cluster = Cluster::stopped(1);
     cluster.start(A);
     cluster.write(A, "k", "alone").unwrap();
     cluster.stop(A);
     cluster.add_a_stopped_pop();
     cluster.start(A);
-    assert!(cluster.write(A, "k", "with a backup to come").is_ok());
+    assert_eq!(cluster.write(A, "k", "too early"), Err("CV-IMPORTED"));
+    cluster.start(B);
+    cluster.heal();
+    assert!(cluster.write(A, "k", "with a backup").is_ok());
+    cluster.heal();
+    cluster.assert_same();
 }
 
 #[test]

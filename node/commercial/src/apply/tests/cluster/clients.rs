@@ -1,5 +1,7 @@
 //! What clients and operators do.
 
+use std::sync::atomic::Ordering;
+
 use clavitor_commercial::epoch;
 use clavitor_commercial::pop::Input;
 use clavitor_core::entry::{Precondition, Put};
@@ -58,9 +60,8 @@ impl Cluster {
             self.store(at).write_blocking::<Epoch, (), _>(move |txn| Ok(epoch::promote(txn, pop)?));
         let epoch = promoted.unwrap();
         *lock(&self.commercial(at).epoch) = Some(epoch);
-        self.tell(at, Input::EpochChanged(epoch));
-        let commercial = self.commercial(at).clone();
-        self.executor.spawn(at, async move { commercial.settle_import().await });
+        self.commercial(at).is_imported.store(false, Ordering::Release);
+        self.tell(at, Input::Promoted(epoch));
         self.settle();
     }
 }
