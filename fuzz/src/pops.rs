@@ -120,7 +120,8 @@ impl Driver {
         });
         self.next_waiter = next;
         self.waiting.extend(waiters.iter().map(|waiter| (waiter.op, *waiter)));
-        Input::Committed { last: self.last, own, from, waiters }
+        let beaten = reader.list(4, |reader| (values::record_id(reader), values::hlc(reader)));
+        Input::Committed { last: self.last, own, from, waiters, beaten }
     }
 
     /// The oldest frame that is under way, at any length it may have, again and again.

@@ -60,7 +60,7 @@ impl<P: Plumbing> Mailbox<P> {
         let mut waiting = self.lock();
         match &mut waiting.notice {
             None => waiting.notice = Some(notice),
-            Some(known) => merge(known, notice),
+            Some(known) => known.merge(notice),
         }
     }
 
@@ -77,17 +77,6 @@ impl<P: Plumbing> Mailbox<P> {
     fn lock(&self) -> MutexGuard<'_, Waiting<P::Input>> {
         self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-fn merge(known: &mut Notice, newer: Notice) {
-    known.last = known.last.max(newer.last);
-    known.own |= newer.own;
-    for pop in newer.from {
-        if !known.from.contains(&pop) {
-            known.from.push(pop);
-        }
-    }
-    known.awaited.extend(newer.awaited);
 }
 
 /// The driver of one server's machine.

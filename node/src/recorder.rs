@@ -5,9 +5,9 @@
 //! nobody: it says so once, and is off.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use clavitor_core::recording::{Layout, RecordingError, ResumeError, Tape, Writer};
@@ -20,6 +20,9 @@ use crate::{entropy, wall};
 
 /// Zeros are written in parts of this size.
 const CLEAR_BYTES: usize = 64 * 1024;
+
+/// A recording is for its owner alone.
+const MODE: u32 = 0o600;
 
 /// Why the recorder does not start.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl Recorder {
     /// Opens the file, which may hold a recording already, and takes up to so many bytes for it.
     pub fn open(path: &Path, bytes: u64) -> Result<Self, RecorderError> {
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(MODE);
         let file = options.open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -89,7 +92,11 @@ impl Recorder {
         })?;
         let asked = Layout::within(bytes, entropy::bytes());
         let writer = match metadata.len() {
-            0 => create(file, asked)?,
+            0 => {
+                // It may be somebody's `touch`, which the mode above does not reach.
+                file.set_permissions(Permissions::from_mode(MODE))?;
+                create(file, asked)?
+            }
             found => resume(file, found, &asked)?,
         };
         Ok(Self { writer: Some(writer), failure: None })

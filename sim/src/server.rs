@@ -99,6 +99,7 @@ pub struct Process {
     notice: Option<Notice>,
     /// How many commits the machine has yet to hear of.
     pub unnoticed: u32,
+    notice_at: Instant,
     shelf: VecDeque<Book>,
     is_shelving: bool,
     writer: Writer,
@@ -203,6 +204,13 @@ impl Server {
             copy: None,
             replaced_at: Instant(0),
         }
+    }
+
+    /// Whether it lost its data and has yet to hear what its peers hold of it: whoever promotes it
+    /// says that all that may be lost.
+    pub fn has_data_to_hear(&self) -> bool {
+        let is_waiting = self.process.as_ref().is_some_and(|process| process.is_imported);
+        self.replaced_at > Instant(0) && is_waiting
     }
 
     /// Whether its process runs, and is not standing still.

@@ -243,6 +243,9 @@ fn store_merged<R: RowsMut>(
         }
     }
     if let Some(item) = &merged.journal {
+        if let Item::Loser { vault, entry, .. } = &item.head.item {
+            txn.note_beaten(Key::Entry(vault.clone(), entry.clone()).id(), item.head.hlc);
+        }
         txn.put(item, None)?;
         trimmed += journal::list(txn, item)?;
     }

@@ -191,8 +191,7 @@ impl CommercialPop {
         }
         self.epoch = Some(epoch);
         if !self.is_primary() {
-            // What another primary wrote may have beaten a version that is waited for. It lives on in
-            // the journal, which a later version of this POP does not stand for.
+            // Another primary writes now, and what it writes may beat what is waited for.
             let mut released = Vec::new();
             self.waiters.give_up(&mut released);
             out.extend(released.into_iter().map(Effect::Release));
@@ -282,9 +281,10 @@ impl Pop for CommercialPop {
                 self.settle_import(out);
                 self.every_peer(now, &replication::Input::Started, out);
             }
-            Input::Committed { last, own, from, waiters } => {
+            Input::Committed { last, own, from, waiters, beaten } => {
                 let mut released = Vec::new();
                 waiters.into_iter().for_each(|waiter| self.waiters.add(now, waiter, &mut released));
+                self.waiters.on_beaten(&beaten, &mut released);
                 out.extend(released.into_iter().map(Effect::Release));
                 self.on_committed(now, last, own, &from, out);
             }

@@ -61,6 +61,20 @@ impl Waiters {
         });
     }
 
+    /// Versions lost to others that had not seen them. They, and what they replaced, live on in the
+    /// journal, for which a later version of the record does not stand.
+    pub fn on_beaten(&mut self, beaten: &[(RecordId, Hlc)], out: &mut Vec<Release>) {
+        if beaten.is_empty() {
+            return;
+        }
+        self.release(out, false, |_, waiter| {
+            beaten.iter().any(|(record, hlc)| {
+                let is_here = waiter.hlc.pop == hlc.pop;
+                waiter.record == *record && is_here && waiter.hlc <= *hlc
+            })
+        });
+    }
+
     /// Time has passed.
     pub fn on_tick(&mut self, now: Instant, out: &mut Vec<Release>) {
         self.release(out, false, |deadline, _| deadline <= now);
@@ -123,6 +137,19 @@ mod tests {
         let rival = Hlc { pop: "b".parse().unwrap(), ..waiter(0, 0, 90).hlc };
         waiters.on_confirmed(RecordId([7; 16]), rival, &mut out);
         assert_eq!(out, vec![]);
+    }
+
+    #[test]
+    fn a_beaten_version_is_not_confirmed_by_a_later_one() {
+        let mut waiters = Waiters::default();
+        let mut out = Vec::new();
+        for (op, ms) in [(1, 40), (2, 50), (3, 60)] {
+            waiters.add(Instant(0), waiter(op, 7, ms), &mut out);
+        }
+        waiters.on_beaten(&[(RecordId([7; 16]), waiter(0, 0, 50).hlc)], &mut out);
+        waiters.on_confirmed(RecordId([7; 16]), waiter(0, 0, 90).hlc, &mut out);
+        let release = |op, is_on_backup| Release { op: OpId(op), is_on_backup };
+        assert_eq!(out, vec![release(1, false), release(2, false), release(3, true)]);
     }
 
     #[test]

@@ -32,6 +32,24 @@ pub struct Notice {
     pub from: Vec<(PopId, StoreId)>,
     /// Requests that wait until a backup holds what they wrote.
     pub awaited: Vec<Awaited>,
+    /// Versions that lost to another one without having been replaced by it.
+    pub beaten: Vec<(RecordId, Hlc)>,
+}
+
+impl Notice {
+    /// Takes in what was committed since, so that one notice tells of both.
+    pub fn merge(&mut self, newer: Notice) {
+        let Notice { last, own, from, awaited, beaten } = newer;
+        self.last = self.last.max(last);
+        self.own |= own;
+        for source in from {
+            if !self.from.contains(&source) {
+                self.from.push(source);
+            }
+        }
+        self.awaited.extend(awaited);
+        self.beaten.extend(beaten);
+    }
 }
 
 /// A write whose client waits until a backup holds it.
@@ -252,6 +270,11 @@ impl<'c, R: RowsMut> Transaction<'c, R> {
             self.rows.delete(RECORDS, &encode_key(key))?;
         }
         Ok(())
+    }
+
+    /// Takes note of a version that lost to another one without having been replaced by it.
+    pub fn note_beaten(&mut self, record: RecordId, hlc: Hlc) {
+        self.notice.beaten.push((record, hlc));
     }
 
     /// Lets a client wait until a backup holds what this operation wrote.

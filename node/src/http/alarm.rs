@@ -75,49 +75,14 @@ impl<T: Timer> Future for Deadline<T> {
 }
 
 #[cfg(test)]
+pub(super) mod scripted;
+
+#[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::task::Waker;
 
+    use super::scripted::Scripted;
     use super::*;
-
-    /// A runtime's timer whose time the test sets; it counts how often it was armed.
-    #[derive(Clone)]
-    struct Scripted {
-        start: Instant,
-        now_s: Arc<AtomicU64>,
-        armed: Arc<AtomicU64>,
-    }
-
-    impl Timer for Scripted {
-        fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-            self.sleep_until(self.now() + duration)
-        }
-
-        fn sleep_until(&self, at: Instant) -> Pin<Box<dyn Sleep>> {
-            self.armed.fetch_add(1, Ordering::Relaxed);
-            Box::pin(Until { at, timer: self.clone() })
-        }
-
-        fn now(&self) -> Instant {
-            self.start + Duration::from_secs(self.now_s.load(Ordering::Relaxed))
-        }
-    }
-
-    struct Until {
-        at: Instant,
-        timer: Scripted,
-    }
-
-    impl Sleep for Until {}
-
-    impl Future for Until {
-        type Output = ();
-
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            if self.timer.now() >= self.at { Poll::Ready(()) } else { Poll::Pending }
-        }
-    }
 
     struct Rig {
         timer: Scripted,
@@ -126,17 +91,16 @@ mod tests {
 
     impl Rig {
         fn new() -> Self {
-            let (now_s, armed) = (Arc::default(), Arc::default());
-            let timer = Scripted { start: Instant::now(), now_s, armed };
+            let timer = Scripted::new();
             Self { alarm: Alarm::new(timer.clone()), timer }
         }
 
         fn at(&self, now_s: u64) {
-            self.timer.now_s.store(now_s, Ordering::Relaxed);
+            self.timer.at(now_s);
         }
 
         fn armed(&self) -> u64 {
-            self.timer.armed.load(Ordering::Relaxed)
+            self.timer.armed()
         }
 
         fn sleep(&self, seconds: u64) -> Pin<Box<dyn Sleep>> {

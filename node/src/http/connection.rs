@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, FutureExt, ready, select};
-use http::{Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBuf, Timer, Write};
 use hyper::server::conn::http1;
@@ -36,6 +36,12 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a closing connection goes on reading, and how much at the most.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// What every answer says about itself, whoever writes it.
+pub(super) const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
 
 /// The most connections at once; one more is closed at once.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -296,13 +302,16 @@ impl<T> Body for Sending<T> {
 
 /// What every answer has in common.
 fn finish(mut response: Response, is_head: bool) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    for (name, value) in COMMON_HEADERS {
+        response.headers_mut().insert(name, value);
+    }
     if is_head && let ResponseBody::Whole(bytes) = response.body() {
-        let length = header::HeaderValue::from(bytes.len());
+        let length = HeaderValue::from(bytes.len());
         response.headers_mut().insert(header::CONTENT_LENGTH, length);
         *response.body_mut() = ResponseBody::from("");
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

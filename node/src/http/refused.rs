@@ -1,6 +1,7 @@
 //! What a client is told whose head the parser refuses: the parser itself answers with a bare
 //! status, and a client of ours may count on a code.
 
+use super::connection::COMMON_HEADERS;
 use super::head::SentHead;
 use super::problem::{CONTENT_TYPE, Code, Problem};
 
@@ -17,11 +18,18 @@ pub(super) fn answer(answer: &[u8], head: &SentHead) -> Option<Vec<u8>> {
     let document = Problem::from(code).document();
     let head = format!(
         "HTTP/1.1 {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
+         connection: close\r\n",
         code.status(),
         document.len()
     );
-    Some([head.as_bytes(), document.as_bytes()].concat())
+    let mut answer = head.into_bytes();
+    for (name, value) in COMMON_HEADERS {
+        let parts = [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"];
+        parts.into_iter().for_each(|part| answer.extend_from_slice(part));
+    }
+    answer.extend_from_slice(b"\r\n");
+    answer.extend_from_slice(document.as_bytes());
+    Some(answer)
 }
 
 #[cfg(test)]
@@ -43,6 +51,10 @@ mod tests {
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
         assert!(head.contains(&format!("content-length: {}\r\n", document.len())), "{head}");
         assert!(document.contains("CV-BAD-REQUEST"), "{document}");
+        let lines: Vec<_> = head.split("\r\n").collect();
+        for line in ["cache-control: no-store", "x-content-type-options: nosniff"] {
+            assert!(lines.contains(&line), "{head}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::rt::Timer;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -58,13 +58,14 @@ impl<T: Timer> Request<T> {
         means: &Arc<Means<T>>,
     ) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
+        let has_body = !body.is_end_stream();
         if head.headers.get_all(header::HOST).iter().count() != 1 {
-            means.head.forget();
+            means.head.forget(has_body);
             return Err(Problem::from(Code::BadHost).closing());
         }
         if !head.headers.contains_key(header::CONTENT_LENGTH) {
-            means.head.forget();
-        } else if means.head.take_lengths(&head.method) > 1 {
+            means.head.forget(has_body);
+        } else if means.head.take_lengths(&head.method, has_body) > 1 {
             return Err(Problem::from(Code::BadLength).closing());
         }
         let path = Path::of(head.uri.path()).ok_or(Code::BadRequest)?;
@@ -101,8 +102,7 @@ impl<T: Timer> Request<T> {
 
     /// The whole body, at most `bytes_max`.
     pub async fn body(self, bytes_max: usize) -> Result<Whole, Problem> {
-        let whole = read_whole(self.body, bytes_max, &self.means.budget, &self.means.timer).await;
-        whole.map_err(Problem::from)
+        read_body(self.body, bytes_max, &self.means.budget, &self.means).await
     }
 
     /// The whole body, at most `bytes_max`, counted against another budget.
@@ -111,14 +111,24 @@ impl<T: Timer> Request<T> {
         bytes_max: usize,
         budget: &BodyBudget,
     ) -> Result<Whole, Problem> {
-        let whole = read_whole(self.body, bytes_max, budget, &self.means.timer).await;
-        whole.map_err(Problem::from)
+        read_body(self.body, bytes_max, budget, &self.means).await
     }
 
     /// Whether the request carries a body.
     pub fn has_body(&self) -> bool {
-        !hyper::body::Body::is_end_stream(&self.body)
+        !self.body.is_end_stream()
     }
+}
+
+async fn read_body<T: Timer>(
+    body: Incoming,
+    bytes_max: usize,
+    budget: &BodyBudget,
+    means: &Means<T>,
+) -> Result<Whole, Problem> {
+    let whole = read_whole(body, bytes_max, budget, &means.timer).await?;
+    means.head.body_ended();
+    Ok(whole)
 }
 
 /// A path, decoded once: where its segments are. A head is far below 64 KiB.

@@ -186,14 +186,4 @@ fn join(bufs: &[io::IoSlice<'_>], joined: &mut [u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_joined_in_their_order() {
-        let pieces: [&[u8]; 4] = [b"HTTP/1.1 200", b"", b" OK\r\n\r\n", b"body"];
-        let mut joined = [0; 23];
-        join(&pieces.map(io::IoSlice::new), &mut joined);
-        assert_eq!(&joined, b"HTTP/1.1 200 OK\r\n\r\nbody");
-    }
-}
+mod tests;

@@ -69,6 +69,17 @@ fn a_file_is_made_at_its_full_size_and_continued_by_the_next_process() {
 }
 
 #[test]
+fn an_empty_file_that_is_taken_over_is_its_owners_alone_from_then_on() {
+    use std::os::unix::fs::MetadataExt;
+    let scratch = Scratch::new();
+    fs::write(&scratch.0, "").expect("a temporary file can be written");
+    fs::set_permissions(&scratch.0, Permissions::from_mode(0o644)).expect("it is ours");
+    record(&mut scratch.open().expect("it can be taken over"), 1);
+    let metadata = fs::metadata(&scratch.0).expect("the file is there");
+    assert_eq!(metadata.mode() & 0o777, 0o600);
+}
+
+#[test]
 fn what_is_no_recording_is_refused_and_left_alone() {
     for content in [&b"a diary"[..], &[0; 8_192]] {
         let scratch = Scratch::new();

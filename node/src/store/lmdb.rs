@@ -16,7 +16,7 @@ type Bytewise = Database<'static, Bytes, Bytes>;
 /// Invariant: the store's own are open; an edition's once it has asked for them.
 #[derive(Default)]
 pub(super) struct Tables {
-    open: [OnceLock<Bytewise>; TABLES_MAX as usize],
+    open: [OnceLock<(Table, Bytewise)>; TABLES_MAX as usize],
 }
 
 impl Tables {
@@ -28,6 +28,9 @@ impl Tables {
     }
 
     /// Makes or opens a table.
+    ///
+    /// # Panics
+    /// If another table has its place: one would be read and written as the other.
     pub(super) fn open(&self, env: &Env<WithoutTls>, table: Table) -> Result<(), heed::Error> {
         let txn = env.write_txn()?;
         let created = env.create_databases_and_commit(txn, |opener, txn| {
@@ -36,15 +39,16 @@ impl Tables {
         })?;
         let database = created.unwrap_commit();
         if let Some(place) = self.open.get(usize::from(table.place())) {
-            // Opened again, it is the same one.
-            let _ = place.set(database);
+            let (taken, _) = place.get_or_init(|| (table, database));
+            assert_eq!(*taken, table, "two tables at one place");
         }
         Ok(())
     }
 
     fn at(&self, table: Table) -> Result<Bytewise, StoreError> {
         let open = self.open.get(usize::from(table.place())).and_then(OnceLock::get);
-        open.copied().ok_or_else(|| StoreError::Broken(format!("no table {}", table.name())))
+        let database = open.map(|(_, database)| *database);
+        database.ok_or_else(|| StoreError::Broken(format!("no table {}", table.name())))
     }
 
     fn bytes_used(&self, txn: &RoTxn<'_>) -> Result<u64, StoreError> {
@@ -177,5 +181,41 @@ pub(super) fn failure(error: heed::Error) -> StoreError {
             StoreError::Damaged("a page of the store cannot be read")
         }
         error => StoreError::Broken(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open_environment;
+    use super::*;
+
+    const PLACE: u8 = OWN_TABLES.len() as u8;
+    const FIRST: Table = Table::new(PLACE, "first");
+
+    fn with_tables(name: &str, test: impl FnOnce(&Env<WithoutTls>, &Tables)) {
+        let name = format!("clavitor-lmdb-{name}-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let env = open_environment(&dir, 1024 * 1024).unwrap();
+        // Its open files are all that the test needs, and no panic leaves it behind.
+        std::fs::remove_dir_all(&dir).unwrap();
+        test(&env, &Tables::open_own(&env).unwrap());
+    }
+
+    #[test]
+    fn a_table_is_opened_as_often_as_one_likes() {
+        with_tables("again", |env, tables| {
+            (0..2).for_each(|_| tables.open(env, FIRST).unwrap());
+            assert_eq!(ReadRows::begin(env, tables).unwrap().count(FIRST).unwrap(), 0);
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "two tables at one place")]
+    fn a_table_at_anothers_place_is_a_broken_invariant() {
+        with_tables("taken", |env, tables| {
+            tables.open(env, FIRST).unwrap();
+            let _ = tables.open(env, Table::new(PLACE, "second"));
+        });
     }
 }

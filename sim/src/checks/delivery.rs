@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use clavitor_commercial::frame::{MEMBERS_MAX, Verdict};
+use clavitor_commercial::frame::Verdict;
 use clavitor_commercial::tables;
 use clavitor_core::id::{OpId, PopId, Seq, StoreId};
 use clavitor_core::record::Key;
@@ -98,15 +98,15 @@ impl Delivery {
             Fact::Emptied(pop) => self.forget(*pop),
             Fact::PutBack(pop) => {
                 // What the copy holds was taken before it was made.
+                let disk = &sight.server(*pop).disk;
+                let courses: Vec<(u8, PopId, StoreId)> =
+                    self.reached.keys().filter(|course| course.0 == *pop).copied().collect();
                 self.forget(*pop);
-                let server = sight.server(*pop);
-                let received =
-                    tables::positions(&Reader::new(&server.disk), server.pop, MEMBERS_MAX);
-                for position in received.expect("rows are whole") {
-                    let course = (*pop, position.source, position.store);
-                    self.reached.insert(course, position.received);
+                for course in courses {
+                    let received = tables::received(&Reader::new(disk), course.1, course.2);
+                    self.reached.insert(course, received.expect("rows are whole").prefix);
                 }
-                for row in sight.server(*pop).disk.all(RECORDS).expect("rows are whole") {
+                for row in disk.all(RECORDS).expect("rows are whole") {
                     let (_, stored) = row.expect("a row is whole");
                     let record = stored.get(16..).unwrap_or_default();
                     self.taken.insert((*pop, digest::of(record)));

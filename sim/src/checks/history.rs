@@ -23,9 +23,13 @@ pub(super) struct Version {
     pub(super) holders: u16,
     /// On which disks it ever was.
     pub(super) ever: u16,
-    /// Its POP lost it with its disk, and may write over it without having seen it: nobody promised
-    /// to journal it.
+    /// Its POP was put back to a copy from before it, and may write over it without having seen it
+    /// until it hears its peers; or nothing but the copy had it, and its POP has written since:
+    /// nobody promised to journal it. A data directory that was emptied excuses nothing.
     pub(super) is_excused: bool,
+    /// What a disk that held it wrote about the entry afterwards may know of it, and of what it had
+    /// seen, even where it was lost itself.
+    is_followed: bool,
     key: usize,
     copies: u16,
 }
@@ -52,8 +56,10 @@ pub(super) struct History {
     pub(super) lines: Vec<Line>,
     /// The lines that the last commit touched.
     pub(super) touched: Vec<usize>,
-    /// The newest timestamp that each POP issued and lost with its disk.
+    /// The newest timestamp that each POP issued after the copy to which it was put back.
     forgotten: [Option<Hlc>; POPS_MAX],
+    /// How many versions there were when each POP's data directory was copied.
+    copied_at: [usize; POPS_MAX],
     is_revived: bool,
     /// Whether a journal gave something up.
     pub(super) is_trimmed: bool,
@@ -100,6 +106,7 @@ impl History {
                 }
             }
             Fact::Copied(pop) => {
+                self.copied_at[usize::from(*pop)] = self.versions.len();
                 for version in &mut self.versions {
                     version.copies &= !(1 << pop);
                     version.copies |= version.holders & (1 << pop);
@@ -121,7 +128,10 @@ impl History {
     pub(super) fn settle(&mut self) {
         let mut is_replaced = vec![false; self.versions.len()];
         for (at, version) in self.versions.iter().enumerate().rev() {
-            let stands = |by: &usize| self.versions[*by].holders != 0 || is_replaced[*by];
+            let stands = |by: &usize| {
+                let version = &self.versions[*by];
+                version.holders != 0 || version.is_followed || is_replaced[*by]
+            };
             is_replaced[at] = version.replaced_by.iter().any(stands);
         }
         for line in &mut self.lines {
@@ -146,6 +156,7 @@ impl History {
             holders: 1 << pop,
             ever: 1 << pop,
             is_excused: Some(wrote.hlc) < self.forgotten[usize::from(pop)],
+            is_followed: false,
             key: line,
             copies: 0,
         });
@@ -158,7 +169,10 @@ impl History {
             seen.extend(before.filter(|at| !self.versions[*at].is_revocation));
         }
         for seen in &seen {
-            self.versions[*seen].replaced_by.push(at);
+            let seen = &mut self.versions[*seen];
+            seen.replaced_by.push(at);
+            // It came in the same group, after its own disk was replaced.
+            self.is_revived |= seen.holders == 0;
         }
         let line = &mut self.lines[line];
         let newest = &mut line.newest[usize::from(pop)];
@@ -192,6 +206,10 @@ impl History {
                 format!("a version of {key:?} that nobody wrote is stored: {hlc}"),
             );
         };
+        for other in self.lines[line].open.iter().filter(|other| **other != at) {
+            let other = &mut self.versions[*other];
+            other.is_followed |= other.holders & (1 << pop) != 0;
+        }
         let version = &mut self.versions[at];
         // What was on its way when its disk was replaced is not lost after all.
         self.is_revived |= version.holders == 0;
@@ -228,10 +246,14 @@ impl History {
 
     fn replace_disk(&mut self, server: &Server, by_copy: bool) {
         let (pop, bit) = (server.index, 1 << server.index);
-        for version in &mut self.versions {
+        let copied_at = self.copied_at[usize::from(pop)];
+        for (at, version) in self.versions.iter_mut().enumerate() {
+            let was_lost = version.holders == 0;
             version.holders &= !bit;
             version.holders |= if by_copy { version.copies & bit } else { 0 };
-            if version.hlc.pop == server.pop && version.holders & bit == 0 {
+            let is_between = by_copy && at >= copied_at && version.holders & bit == 0;
+            let is_back = by_copy && was_lost && version.holders & bit != 0;
+            if (is_between || is_back) && version.hlc.pop == server.pop {
                 version.is_excused = true;
                 let forgotten = &mut self.forgotten[usize::from(pop)];
                 *forgotten = (*forgotten).max(Some(version.hlc));

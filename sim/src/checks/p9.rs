@@ -40,15 +40,6 @@ impl Taken {
                 add(ranges, after, to);
                 Ok(())
             }
-            Fact::Adopted { pop, peer, store, .. } => {
-                // What came from the peer's former data directories is forgotten; if one of them
-                // comes back, it begins anew.
-                let server = sight.server(*pop);
-                let of = sight.server(server.peers[usize::from(*peer)]).pop;
-                self.ranges
-                    .retain(|course, _| course.0 != *pop || course.2 != of || course.3 == *store);
-                Ok(())
-            }
             Fact::Emptied(pop) | Fact::PutBack(pop) => {
                 self.ranges.retain(|course, _| course.0 != *pop);
                 Ok(())

@@ -199,6 +199,8 @@ fn shorten(action: &mut Action, least: u32) {
             let least = i32::try_from(least).unwrap_or(i32::MAX);
             *ppm = (*ppm).clamp(-least, least);
         }
+        // Frames are numbered round and round.
+        Action::Attack { nth, .. } => *nth = (*nth).min(least),
         _ => {}
     }
 }

@@ -98,7 +98,7 @@ fn boot() -> Boot {
 }
 
 fn written(last: u64) -> Input {
-    Input::Committed { last: Seq(last), own: true, from: vec![], waiters: vec![] }
+    Input::Committed { last: Seq(last), own: true, from: vec![], waiters: vec![], beaten: vec![] }
 }
 
 /// Writes, ticks, and peers that cannot be reached.

@@ -15,13 +15,24 @@ const CALM_MS: u64 = 40_000;
 pub(super) struct State {
     left: u32,
     tokens: u16,
+    restored: u8,
     calm_until_ms: u64,
+    is_begun: bool,
     is_over: bool,
 }
 
 impl State {
     pub(super) fn new(knobs: &Knobs) -> Self {
-        Self { left: knobs.operations, tokens: 0, calm_until_ms: 0, is_over: false }
+        // Which of a pair it is, is as good as drawn.
+        let restored = u8::try_from(knobs.operations % 2).unwrap_or_default();
+        Self {
+            left: knobs.operations,
+            tokens: 0,
+            restored,
+            calm_until_ms: 0,
+            is_begun: false,
+            is_over: false,
+        }
     }
 
     pub(super) fn end(&mut self) {
@@ -38,6 +49,11 @@ impl State {
             return None;
         }
         let at_ms = now_ms.max(self.calm_until_ms) + self.gap_ms(entropy, knobs);
+        // A new cluster's primary takes nothing before it has heard each peer. Who cannot wait for
+        // them, because one is away, promotes it.
+        if !std::mem::replace(&mut self.is_begun, true) && entropy.chance(300) {
+            return Some((at_ms, Action::Promote { pop: 0 }));
+        }
         let action = self.fault(entropy, knobs, at_ms).unwrap_or_else(|| self.ask(entropy, knobs));
         Some((at_ms, action))
     }
@@ -81,9 +97,9 @@ impl State {
 
     fn fault(&mut self, entropy: &mut Entropy, knobs: &Knobs, at_ms: u64) -> Option<Action> {
         let rates = &knobs.rates;
-        // Who loses data while others are promoted loses what nobody promised to keep.
-        let may_promote = rates.empty == 0 && rates.restore == 0;
-        let may_restore = knobs.pops == 2 && rates.empty == 0;
+        // A known limit: of three, one backup does not give another what that took before from a
+        // third and has lost with a newer data directory.
+        let may_restore = knobs.pops == 2;
         let ladder = [
             rates.crash,
             rates.pause,
@@ -93,7 +109,7 @@ impl State {
             rates.drift,
             rates.disk_full,
             rates.disk_hang,
-            if may_promote { rates.promote } else { 0 },
+            rates.promote,
             rates.resume,
             rates.attack,
             rates.empty,
@@ -121,6 +137,10 @@ impl State {
                 let to = self::pop(entropy, knobs);
                 Action::Cut { from: pop, to, ms: span(entropy) }
             }
+            // A known limit: what was deferred, and its source has lost, may not come back to it.
+            4 if knobs.rates.empty > 0 || knobs.rates.restore > 0 => {
+                Action::SetClock { pop, ahead_ms: ahead_ms(entropy).clamp(-100_000, 100_000) }
+            }
             4 => Action::SetClock { pop, ahead_ms: ahead_ms(entropy) },
             5 => {
                 let ppm = i32::try_from(entropy.below(20_001)).unwrap_or_default() - 10_000;
@@ -138,6 +158,8 @@ impl State {
                 Action::Attack { attack, nth, pop }
             }
             11 => Action::Empty { pop, down_ms: span(entropy) },
+            // A known limit: of two that are put back, each forgets what the other was.
+            _ if pop != self.restored => self.ask(entropy, knobs),
             _ if entropy.chance(500) => Action::Copy { pop },
             _ => {
                 self.calm_until_ms = at_ms + CALM_MS;

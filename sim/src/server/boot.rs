@@ -12,6 +12,7 @@ use clavitor_core::pop::CommunityPop;
 use clavitor_core::store::{
     Basis, Identity, Outcome, RECORDS, Reader, Transaction, settle_identity,
 };
+use clavitor_core::time::Instant;
 
 use super::{Machine, Process, Server, Writer};
 use crate::around::Around;
@@ -81,6 +82,7 @@ impl Server {
             mailbox: VecDeque::new(),
             notice: None,
             unnoticed: 0,
+            notice_at: Instant(0),
             shelf: VecDeque::new(),
             is_shelving: false,
             writer,

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::{State, View};
-use clavitor_commercial::waiters::Waiter;
 use clavitor_core::pop as community;
-use clavitor_core::store::{Awaited, Notice};
+use clavitor_core::store::Notice;
 use clavitor_core::time::Instant;
 
 use super::{Process, Server};
@@ -58,7 +57,7 @@ impl Server {
     fn take_facts(&self, process: &mut Process, now: Instant, bugs: &Bugs) -> VecDeque<Input> {
         let mut facts = std::mem::take(&mut process.mailbox);
         if let Some(notice) = process.notice.take() {
-            facts.push_front(committed(notice));
+            facts.push_front(Input::from(notice));
         }
         let monotonic = self.clocks.monotonic(now);
         let is_due = process.machine.next_wake().is_some_and(|(at, _)| at <= monotonic);
@@ -128,21 +127,9 @@ impl Process {
 
     /// Keeps word of a commit for when the machine looks next.
     pub(super) fn committed(&mut self, newer: Notice) {
-        let Some(known) = &mut self.notice else {
-            self.notice = Some(newer);
-            return;
-        };
-        known.last = known.last.max(newer.last);
-        known.own |= newer.own;
-        let new = newer.from.into_iter().filter(|pop| !known.from.contains(pop));
-        let new: Vec<_> = new.collect();
-        known.from.extend(new);
-        known.awaited.extend(newer.awaited);
+        match &mut self.notice {
+            Some(known) => known.merge(newer),
+            None => self.notice = Some(newer),
+        }
     }
-}
-
-fn committed(notice: Notice) -> Input {
-    let Notice { last, own, from, awaited } = notice;
-    let waiter = |it: Awaited| Waiter { op: it.op, record: it.record, hlc: it.hlc };
-    Input::Committed { last, own, from, waiters: awaited.into_iter().map(waiter).collect() }
 }

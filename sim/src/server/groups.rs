@@ -1,6 +1,7 @@
 //! The writer: whatever waits is committed as one group, after the time that the disk takes.
 
 use clavitor_core::store::{Basis, Notice, Outcome, RECORDS, Transaction};
+use clavitor_core::time::Instant;
 
 use super::run::{Context, Ran};
 use super::{Done, Failed, Job, Process, Server};
@@ -191,12 +192,15 @@ impl Server {
         if !has_news {
             return;
         }
-        if notice_us == 0 {
+        if notice_us == 0 && process.unnoticed == 0 {
             return process.committed(notice);
         }
+        // The writer tells of its commits in their order.
+        let at = Instant(around.now.0 + u64::from(notice_us) * 1_000).max(process.notice_at);
+        process.notice_at = at;
         process.unnoticed += 1;
         let (pop, life, event) = (self.index, self.life, ToProcess::Noticed(notice));
-        around.after_us(notice_us, Event::ToProcess { pop, life, event });
+        around.queue.push(at, Event::ToProcess { pop, life, event });
     }
 
     /// The machine hears of a commit.

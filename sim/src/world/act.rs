@@ -47,7 +47,7 @@ impl World {
             }
             Action::Promote { pop } => {
                 let server = &mut self.servers[usize::from(pop)];
-                if server.is_running(now) {
+                if server.is_running(now) && !server.has_data_to_hear() {
                     server.on_promote(&mut self.around);
                 }
             }
@@ -134,8 +134,7 @@ impl World {
 
     fn put_back(&mut self, pop: u8, down_ms: u32) {
         let server = &mut self.servers[usize::from(pop)];
-        // Once only: see the known limits in the scenarios.
-        let Some(copy) = server.copy.take() else { return };
+        let Some(copy) = server.copy.clone() else { return };
         server.disk = copy;
         server.replaced_at = self.around.now;
         self.crash(pop, down_ms);

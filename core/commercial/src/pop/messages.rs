@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
+use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, OpId, PopId, Seq, StoreId};
 use clavitor_core::pop as community;
+use clavitor_core::record::RecordId;
 use clavitor_core::store::{Awaited, Notice};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,8 @@ pub enum Input {
         from: Vec<(PopId, StoreId)>,
         /// Clients that wait until a backup holds what they wrote.
         waiters: Vec<Waiter>,
+        /// Versions that a merge beat, by record: they live on in the journal.
+        beaten: Vec<(RecordId, Hlc)>,
     },
     /// An ordered frame was built; with no records it is not sent.
     FrameBuilt {
@@ -97,10 +101,10 @@ impl From<community::Input> for Input {
 
 impl From<Notice> for Input {
     fn from(notice: Notice) -> Self {
-        let Notice { last, own, from, awaited } = notice;
+        let Notice { last, own, from, awaited, beaten } = notice;
         let waiters =
             awaited.into_iter().map(|Awaited { op, record, hlc }| Waiter { op, record, hlc });
-        Input::Committed { last, own, from, waiters: waiters.collect() }
+        Input::Committed { last, own, from, waiters: waiters.collect(), beaten }
     }
 }
 

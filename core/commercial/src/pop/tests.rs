@@ -119,7 +119,7 @@ impl Bench {
         self.last += 1;
         let store = |id: &str| if id == "b" { store_of(0) } else { store_of(1) };
         let from = from.iter().map(|id| (pop(id), store(id))).collect();
-        self.input(Input::Committed { last: Seq(self.last), own, from, waiters });
+        self.input(Input::Committed { last: Seq(self.last), own, from, waiters, beaten: vec![] });
     }
 
     fn report(&mut self, peer: u8, answer: Answer, epoch: Option<Epoch>) {

@@ -103,7 +103,13 @@ fn what_came_from_a_peers_former_data_directory_is_owed_to_it() {
     let mut bench = Bench::backup();
     bench.last += 1;
     let from = vec![(pop("b"), StoreId([99; 16]))];
-    bench.input(Input::Committed { last: Seq(1), own: false, from, waiters: vec![] });
+    bench.input(Input::Committed {
+        last: Seq(1),
+        own: false,
+        from,
+        waiters: vec![],
+        beaten: vec![],
+    });
     assert_eq!(bench.pop.peers(Instant(0))[0].settled_to, Seq(0));
     assert!(bench.pop.next_wake().is_some());
 }

@@ -100,7 +100,10 @@ impl World {
 
     fn committed(&mut self, at: usize, own: bool, from: Vec<(PopId, StoreId)>) {
         let last = Seq(self.servers[at].last);
-        self.input(at, Input::Committed { last, own, from, waiters: Vec::new() });
+        self.input(
+            at,
+            Input::Committed { last, own, from, waiters: Vec::new(), beaten: Vec::new() },
+        );
     }
 
     pub(super) fn input(&mut self, at: usize, input: Input) {

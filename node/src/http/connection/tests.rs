@@ -1,0 +1,129 @@
+//! Whole connections with a client that is scripted: what it sends arrives in the test's parts.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Mutex;
+use std::task::Waker;
+
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use hyper::rt::ReadBufCursor;
+
+use super::super::alarm::scripted::Scripted;
+use super::super::problem::Code;
+use super::super::request::json;
+use super::*;
+
+/// More turns than a connection of a few requests takes.
+const TURNS_MAX: usize = 64;
+
+/// A head with a length that is given twice.
+const DOUBLED: &[u8] =
+    b"PUT /second HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
+
+/// What a client sends once it has so many answers.
+type Part = (usize, &'static [u8]);
+
+/// Nothing more comes, once there are two answers: who closes before is not answered.
+const END: Part = (2, b"");
+
+/// A client that sends part after part, and then nothing more.
+struct Client {
+    sends: VecDeque<Part>,
+    got: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read for Client {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let answers = statuses(&this.got.lock().unwrap()).len();
+        if this.sends.front().is_some_and(|(after, _)| answers < *after) {
+            return Poll::Pending;
+        }
+        let (_, part) = this.sends.pop_front().unwrap_or((0, b""));
+        buf.put_slice(part);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Client {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.got.lock().unwrap().extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Refuses without a look at the body.
+fn refuse(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>> {
+    Box::pin(async move {
+        drop(request);
+        Err(Code::Unauthenticated.into())
+    })
+}
+
+/// Takes any body.
+fn accept(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>> {
+    Box::pin(async move {
+        let body = request.body(1_024).await?;
+        Ok(json(StatusCode::OK, &body.len()))
+    })
+}
+
+/// The statuses of the answers to what is sent in these parts.
+fn converse(
+    answer: fn(Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>>,
+    sends: impl Into<VecDeque<Part>>,
+) -> Vec<String> {
+    let got = Arc::default();
+    let client = Client { sends: sends.into(), got: Arc::clone(&got) };
+    let (connections, remote) = (Connections::default(), SocketAddr::from(([127, 0, 0, 1], 1)));
+    let slot = connections.admit().unwrap();
+    let (budget, timer) = (BodyBudget::default(), Scripted::new());
+    let serving = serve(client, remote, slot, connections, budget, timer, answer);
+    let mut serving = std::pin::pin!(serving);
+    let mut turns = (0..TURNS_MAX)
+        .map(|_| serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert!(turns.any(|is_over| is_over), "the connection ends with its client");
+    statuses(&got.lock().unwrap())
+}
+
+fn statuses(answers: &[u8]) -> Vec<String> {
+    let text = str::from_utf8(answers).unwrap();
+    text.split("HTTP/1.1 ").skip(1).map(|answer| answer.chars().take(3).collect()).collect()
+}
+
+#[test]
+fn a_body_that_an_early_answer_leaves_unread_is_not_taken_for_the_next_head() {
+    let head = b"PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: 45\r\n\r\n";
+    let body = b"PUT / \nContent-Length: 1\nContent-Length: 1\n\n\n";
+    let next = b"PUT /second HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    assert_eq!(converse(refuse, [(0, &head[..]), (1, body), (1, next), END]), ["401", "401"]);
+}
+
+#[test]
+fn a_doubled_length_is_refused_after_a_body_that_was_read() {
+    let first = b"PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+    assert_eq!(converse(accept, [(0, &first[..]), (1, DOUBLED), END]), ["200", "400"]);
+}
+
+#[test]
+fn a_doubled_length_is_refused_after_a_request_without_a_body() {
+    let first = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(converse(refuse, [(0, &first[..]), (1, DOUBLED), END]), ["401", "400"]);
+}
