@@ -36,7 +36,7 @@ impl<R: Runtime> Commercial<R> {
                 *lock(&self.peers_origin_ms) = Some(peers_origin_ms);
             }
             Effect::ImportSettled => self.keep_surely(
-                |txn| books::settle_import(txn),
+                |txn: &mut Transaction<'_>| books::settle_import(txn),
                 |edition| edition.is_imported.store(false, Ordering::Release),
             ),
         }

@@ -97,7 +97,7 @@ fn a_strangers_hello_is_answered_and_changes_nothing() {
     let ack = cluster.apply(B, hello).unwrap();
     assert_eq!((ack.epoch, ack.is_complete), (known, false));
     assert_eq!(*crate::lock(&cluster.commercial(B).epoch), known);
-    let stored = cluster.store(B).read(|it| clavitor_commercial::epoch::known(it)).unwrap();
+    let stored = cluster.store(B).read(clavitor_commercial::epoch::known).unwrap();
     assert_eq!(stored, known);
     assert!(cluster.sent.iter().any(|sent| (sent.from, sent.to) == (B, A)), "a is asked");
 }
