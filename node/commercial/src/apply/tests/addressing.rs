@@ -5,6 +5,8 @@ use clavitor_commercial::tables;
 use clavitor_core::alert::AlertType;
 use clavitor_core::id::StoreId;
 
+use clavitor_node::store::Reader;
+
 use super::cluster::{A, B, Cluster};
 use super::epochs::epoch;
 use super::fixtures::{blob, frame, hlc, image, pop_id, version};
@@ -97,7 +99,8 @@ fn a_strangers_hello_is_answered_and_changes_nothing() {
     let ack = cluster.apply(B, hello).unwrap();
     assert_eq!((ack.epoch, ack.is_complete), (known, false));
     assert_eq!(*crate::lock(&cluster.commercial(B).epoch), known);
-    let stored = cluster.store(B).read(clavitor_commercial::epoch::known).unwrap();
+    let stored =
+        cluster.store(B).read(|it: &Reader<'_>| clavitor_commercial::epoch::known(it)).unwrap();
     assert_eq!(stored, known);
     assert!(cluster.sent.iter().any(|sent| (sent.from, sent.to) == (B, A)), "a is asked");
 }
