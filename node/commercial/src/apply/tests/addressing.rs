@@ -4,7 +4,6 @@ use clavitor_commercial::frame::{Frame, Refusal};
 use clavitor_commercial::tables;
 use clavitor_core::alert::AlertType;
 use clavitor_core::id::StoreId;
-
 use clavitor_node::store::Reader;
 
 use super::cluster::{A, B, Cluster};
