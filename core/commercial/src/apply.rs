@@ -62,7 +62,8 @@ impl Applied {
     /// Whether this server holds everything that the frame's source owes it. Must not be lost.
     pub fn is_complete(&self, frame: &Frame) -> bool {
         let is_for_this_store = frame.destination_store.is_some();
-        let has_everything = frame.is_hello() || self.received >= frame.range.to;
+        let is_put_off = self.verdicts.contains(&Verdict::Deferred);
+        let has_everything = frame.is_hello() || (self.received >= frame.range.to && !is_put_off);
         self.source == Source::Peer && frame.is_complete && is_for_this_store && has_everything
     }
 

@@ -19,6 +19,8 @@ pub struct Received {
     /// The end of the contiguous prefix.
     pub prefix: Seq,
     beyond: Vec<Range>,
+    // What a former data directory of this server had received.
+    used_to: Seq,
 }
 
 impl Received {
@@ -30,7 +32,13 @@ impl Received {
 
     /// The highest number received, gaps or not: what a source must never number again.
     pub fn highest(&self) -> Seq {
-        self.beyond.iter().map(|range| range.to).max().unwrap_or(self.prefix).max(self.prefix)
+        let beyond = self.beyond.iter().map(|range| range.to).max().unwrap_or_default();
+        beyond.max(self.prefix).max(self.used_to)
+    }
+
+    /// The same source to a data directory that has received nothing of it.
+    pub fn forgotten(&self) -> Received {
+        Received { used_to: self.highest(), ..Received::default() }
     }
 
     /// Takes note of a range; `None` if too many others are missing before it.
@@ -46,13 +54,12 @@ impl Received {
             }
             !joins
         });
-        (beyond.len() <= RANGES_MAX).then_some(Received { prefix, beyond })
+        (beyond.len() <= RANGES_MAX).then_some(Received { prefix, beyond, used_to: self.used_to })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
 
     use super::*;
 
@@ -66,7 +73,7 @@ mod tests {
         assert_eq!(received.prefix, Seq(0));
         assert!(received.covers(range(100, 200)) && !received.covers(range(0, 100)));
         let received = received.with(range(0, 100)).unwrap();
-        assert_eq!(received, Received { prefix: Seq(200), beyond: vec![] });
+        assert_eq!(received, Received { prefix: Seq(200), ..Received::default() });
     }
 
     #[test]
@@ -77,5 +84,14 @@ mod tests {
         }
         assert_eq!(received.with(range(900, 905)), None);
         assert_eq!(received.with(range(0, 10)).unwrap().prefix, Seq(15));
+    }
+
+    #[test]
+    fn what_is_forgotten_still_tells_how_far_the_source_had_numbered() {
+        let received = Received::default().with(range(0, 100)).unwrap();
+        let received = received.with(range(150, 200)).unwrap().forgotten();
+        assert_eq!((received.prefix, received.highest()), (Seq(0), Seq(200)));
+        assert!(!received.covers(range(0, 100)) && !received.covers(range(150, 200)));
+        assert_eq!(received.with(range(0, 10)).unwrap().highest(), Seq(200));
     }
 }

@@ -377,7 +377,7 @@ impl Replication {
             after: if is_hello { self.last } else { after },
             read_after: self.clean_to.max(after),
             upto: self.owed_to,
-            complete_at: if is_hello && self.clean_to < self.owed_to {
+            complete_at: if self.setbacks > 0 || (is_hello && self.clean_to < self.owed_to) {
                 Seq(u64::MAX)
             } else {
                 self.owed_to

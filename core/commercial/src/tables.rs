@@ -124,9 +124,18 @@ pub fn forget_others<R: RowsMut>(
     delete(txn, RECEIVED, &others)
 }
 
-/// Forgets what was received from everybody: frames for a new data directory are all new to it.
+/// Forgets what was received from everybody: frames for a new data directory are all new to it. How
+/// far each source had numbered stays known.
 pub fn forget_received<R: RowsMut>(txn: &mut Transaction<'_, R>) -> Result<(), StoreError> {
-    txn.rows_mut().clear(RECEIVED)
+    let mut forgotten = Vec::new();
+    for row in txn.rows().all(RECEIVED)? {
+        let (key, received) = row?;
+        forgotten.push((key.to_vec(), decode::<Received>(received)?.forgotten()));
+    }
+    for (key, received) in forgotten {
+        txn.rows_mut().put(RECEIVED, &key, &codec::encode(&received))?;
+    }
+    Ok(())
 }
 
 /// How much of every source was received, but for one; `max` of them. Of a peer's data directories

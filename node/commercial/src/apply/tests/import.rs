@@ -3,7 +3,7 @@
 use clavitor_node::store::{Opening, export_to, import_from};
 
 use super::cluster::{A, B, C, Cluster};
-use super::fixtures::{MIB, blob, is_revoked, pop_id};
+use super::fixtures::{MIB, blob, hlc, is_revoked, monday, pop_id, version};
 use super::network::Fate;
 use super::tokens::put_token;
 
@@ -65,6 +65,23 @@ fn an_emptied_primary_takes_no_writes_before_every_peer_was_heard() {
     cluster.settle();
     cluster.heal();
     cluster.assert_same();
+}
+
+#[test]
+fn what_was_put_off_was_not_heard() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(A, "k", "of now").unwrap();
+    cluster.settle();
+    let ahead = version("k", hlc(monday().0 + 3_600_000, "a"), "of tomorrow");
+    let kept = ahead.clone();
+    cluster.store(B).write_blocking::<_, (), _>(move |txn| Ok(txn.put(&kept, None)?)).unwrap();
+    cluster.empty(A);
+    cluster.start(A);
+    (0..3).for_each(|_| cluster.heal());
+    assert_eq!(blob(cluster.store(A), "k"), None, "it is from the future");
+    assert_eq!(cluster.write(A, "k", "over it, unseen"), Err("CV-IMPORTED"));
+    cluster.promote(A);
+    assert!(cluster.write(A, "k", "on a person's word").is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Servers that die, lose their data or come back with an old copy of it.
 
+use clavitor_commercial::pop::Input;
 use clavitor_core::alert::AlertType;
 use clavitor_core::id::Seq;
 
@@ -105,6 +106,34 @@ fn a_server_that_was_rolled_back_takes_a_new_identity_and_is_refilled() {
     let ranges = cluster.sent.iter().filter(|sent| sent.from == A && sent.records > 0);
     let afters: Vec<Seq> = ranges.map(|sent| sent.range.0).collect();
     assert!(afters.contains(&Seq(0)), "everything is owed again: {afters:?}");
+}
+
+#[test]
+fn two_old_copies_that_are_put_back_together_end_in_the_same_state() {
+    let mut cluster = Cluster::new(2);
+    let (empty, started) = (cluster.copy(A), cluster.store(A).store_id());
+    cluster.write_batch(A, "k", 5);
+    cluster.settle();
+    let copy = cluster.copy(B);
+    cluster.promote(B);
+    cluster.write_batch(B, "lost", 5);
+    cluster.heal();
+    cluster.put_back(B, &copy);
+    // It is found out, and nothing comes from its peer before that one is put back too.
+    cluster.decide(|letter| {
+        let is_data = letter.is_on((A, B)) && letter.has_records();
+        if is_data { Fate::Lose } else { Fate::Deliver }
+    });
+    for _ in 0..3 {
+        cluster.tell(A, Input::Resumed);
+        cluster.tell(B, Input::Resumed);
+        cluster.settle();
+    }
+    cluster.put_back(A, &empty);
+    (0..4).for_each(|_| cluster.heal());
+    assert_ne!(cluster.store(A).store_id(), started, "it was found out");
+    cluster.assert_same();
+    assert_eq!(cluster.records(A).len(), 5, "what neither copy holds is gone");
 }
 
 #[test]
