@@ -122,6 +122,10 @@ pub fn take<R: RowsMut>(
     frame: &Frame,
     records: &[Option<Record>],
 ) -> Result<Applied, Stop<Refusal>> {
+    // Checked when it came in, too; but a new identity may have been on its way to the disk.
+    if frame.destination_store.is_some_and(|store| store != txn.store_id()) {
+        return Err(Stop::Refused(Refusal::Store));
+    }
     let known = epoch::known(&txn.reader())?;
     // Who knows of no epoch yet is no remnant of an older one. A hello brings nothing, and its answer
     // is how an old primary learns of the newer epoch from a peer whose frames it does not take yet.

@@ -94,6 +94,19 @@ fn other_data_directories_are_forgotten_and_nothing_else() {
 }
 
 #[test]
+fn a_frame_for_an_identity_that_is_being_replaced_is_not_booked_under_the_new_one() {
+    let b = Receiver::new();
+    let mut late = ranged(0, 100);
+    late.destination_store = Some(b.store.store_id());
+    let fresh = StoreId([7; 16]);
+    let replaced =
+        b.store.write_blocking::<_, (), _>(move |txn| Ok(txn.replace_identity(fresh, Seq(5))?));
+    assert_eq!(replaced, Ok(()));
+    assert_eq!(b.refusal(&late), Some(Refusal::Store));
+    assert_eq!(b.received("a"), Seq(0));
+}
+
+#[test]
 fn an_answer_tells_what_was_received_of_every_other_source() {
     let b = Receiver::new();
     b.taken(&ranged(0, 100));
