@@ -4,6 +4,7 @@
 //! transaction and one sync. A read copies what it needs out of a short read transaction. What is
 //! decided inside of transactions is [`clavitor_core::store`]'s.
 
+pub mod bare;
 mod error;
 mod export;
 mod file;

@@ -1,6 +1,6 @@
 //! Where planted bugs sit: between the world and the machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clavitor_commercial::frame::RECORDS_MAX;
 use clavitor_commercial::pop::{Effect, Input};
@@ -8,6 +8,7 @@ use clavitor_commercial::replication::{self, State};
 use clavitor_commercial::waiters::Release;
 use clavitor_core::hlc::{Clock, Floor};
 use clavitor_core::id::{OpId, PopId, Seq};
+use clavitor_core::pop as community;
 
 use crate::canary::Canary;
 use crate::server::Process;
@@ -20,6 +21,8 @@ pub struct Bugs {
     flights: BTreeSet<(u8, OpId)>,
     /// Clients that wait for a backup, and the newest number when they began to.
     waiters: Vec<(u8, OpId, Seq)>,
+    /// The newest number of each.
+    newest: BTreeMap<u8, Seq>,
     /// Where the order ended that the last frame carried out.
     upto: Seq,
 }
@@ -47,6 +50,7 @@ impl Bugs {
                 (!self.is(Canary::NoStartupDrain)).then_some(input)
             }
             Input::Committed { last, waiters, .. } => {
+                self.newest.insert(pop, *last);
                 self.waiters.extend(waiters.iter().map(|waiter| (pop, waiter.op, *last)));
                 let is_marked = self.flights.iter().any(|(of, _)| *of == pop);
                 let is_lost = self.is(Canary::BooleanDirtyFlag) && is_marked;
@@ -74,6 +78,10 @@ impl Bugs {
         if self.canary.is_none() {
             return;
         }
+        let is_lost =
+            |effect: &Effect| matches!(effect, Effect::Community(community::Effect::Exit));
+        effects.retain(|effect| !(self.is(Canary::LostExit) && is_lost(effect)));
+        effects.iter_mut().for_each(|effect| self.spoil_effect(pop, effect));
         let mut more = Vec::new();
         for effect in effects.iter() {
             let Effect::Peer { peer, effect } = effect else { continue };
@@ -104,6 +112,20 @@ impl Bugs {
             }
         }
         effects.extend(more);
+    }
+
+    fn spoil_effect(&self, pop: u8, effect: &mut Effect) {
+        match effect {
+            Effect::Release(release) if self.is(Canary::BackupByTimeout) => {
+                release.is_on_backup = true;
+            }
+            Effect::Peer { effect: replication::Effect::AdvanceCursor { cursor, .. }, .. }
+                if self.is(Canary::CursorToNewest) =>
+            {
+                *cursor = self.newest.get(&pop).copied().unwrap_or_default().max(*cursor);
+            }
+            _ => {}
+        }
     }
 
     /// Lets a clock forget what it has issued and seen.

@@ -56,6 +56,18 @@ canaries! {
     EndlessGrace = "endless-grace",
     /// A write is taken whoever is primary by now.
     NoEpochCheck = "no-epoch-check",
+    /// Who waited for a backup long enough is told that it has the write.
+    BackupByTimeout = "backup-by-timeout",
+    /// What a peer could not take is counted, and not kept.
+    ForgottenSetback = "forgotten-setback",
+    /// An ack moves the cursor to the newest record there is.
+    CursorToNewest = "cursor-to-newest",
+    /// What arrives last is held, whatever its timestamp.
+    LastArrivalWins = "last-arrival-wins",
+    /// A data directory new to its cluster takes writes before it has heard its peers.
+    NoImportWait = "no-import-wait",
+    /// A server that is done does not end.
+    LostExit = "lost-exit",
 }
 
 impl fmt::Display for Canary {

@@ -167,11 +167,17 @@ impl Knobs {
                 (rates.crash, rates.pause) = (0, 15);
             }
             Some(Canary::BooksOutOfOrder) => {
-                (rates.disk_full, rates.empty, rates.clock) = (60, 20, 40);
+                (rates.disk_full, rates.clock) = (60, 60);
+                (rates.empty, rates.restore) = (0, 0);
             }
             Some(Canary::SuspendedForEver) => (self.lull, rates.pause, rates.cut) = (20, 40, 40),
-            Some(Canary::NoStoreIdentity) => rates.empty = 10,
-            Some(Canary::EndlessGrace) => rates.shutdown = 30,
+            Some(Canary::NoStoreIdentity | Canary::NoImportWait) => rates.empty = 10,
+            Some(Canary::EndlessGrace | Canary::LostExit) => rates.shutdown = 30,
+            Some(Canary::BackupByTimeout) => (self.ack_backup, rates.lost) = (400, 200),
+            Some(Canary::ForgottenSetback) => {
+                (rates.clock, rates.empty, rates.restore) = (60, 0, 0);
+            }
+            Some(Canary::LastArrivalWins) => (rates.promote, rates.cut) = (40, 40),
             Some(Canary::NoStartupDrain) => rates.crash = 30,
             Some(Canary::WallClockTimestamp) => rates.clock = 25,
             _ => {}

@@ -16,6 +16,7 @@ use clavitor_core::pop::{CommunityPop, Pop};
 use clavitor_core::store::{Notice, Reader, State, load_fact};
 use clavitor_core::time::{Instant, UnixTime};
 
+mod ask;
 mod boot;
 mod clients;
 mod drive;

@@ -31,6 +31,10 @@ impl Quiet {
             if !is_workers || !process.views.iter().all(|view| view.state == State::Idle) {
                 continue;
             }
+            // What is not known yet is no excuse for later.
+            if is_unsettled(server, process) {
+                continue;
+            }
             let acked = process.views.iter().map(|view| view.acked.0).sum();
             let looked = (at, why, server.last().unwrap_or_default(), acked);
             if self.looked[usize::from(server.index)].replace(looked) == Some(looked) {
@@ -59,12 +63,15 @@ fn one(server: &Server, process: &Process, at: Instant, why: &str, sight: Sight<
     broken("P3", format!("{} wakes for {why} in {ms} ms, and nothing is dirty", server.pop))
 }
 
+/// Whether writes or bookkeeping are under way.
+fn is_unsettled(server: &Server, process: &Process) -> bool {
+    server.is_writing() || process.books > 0 || process.unnoticed > 0
+}
+
 /// Whether any peer is owed anything, or bookkeeping about it is under way.
 pub(super) fn is_dirty(server: &Server, process: &Process) -> bool {
     let reader = Reader::new(&server.disk);
-    server.is_writing()
-        || process.books > 0
-        || process.unnoticed > 0
+    is_unsettled(server, process)
         || server
             .cluster
             .peer_urls

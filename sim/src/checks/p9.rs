@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clavitor_core::id::{PopId, StoreId};
+use clavitor_core::id::{Epoch, PopId, StoreId};
 
 use super::{Held, Sight, broken};
 use crate::event::Fact;
@@ -15,6 +15,8 @@ type Course = (u8, StoreId, PopId, StoreId);
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     ranges: BTreeMap<Course, Vec<(u64, u64)>>,
+    /// The epochs that servers went by before this event.
+    epochs: BTreeMap<u8, Epoch>,
 }
 
 impl Taken {
@@ -26,7 +28,14 @@ impl Taken {
             }
             Fact::Took { pop, frame, changed, .. } if !frame.is_hello() => {
                 let server = sight.server(*pop);
-                let Some(store) = server.store_id() else { return Ok(()) };
+                let known = self.epochs.get(pop).filter(|known| frame.epoch.as_ref() < Some(known));
+                if let (Some(known), Some(old)) = (known, frame.epoch) {
+                    let what =
+                        format!("{} took a frame of {old:?}, and knew {known:?}", server.pop);
+                    return broken("P9", what);
+                }
+                // The same group may have given it a new identity.
+                let Some(store) = frame.destination_store else { return Ok(()) };
                 let course = (*pop, store, frame.source.pop, frame.source.store);
                 let ranges = self.ranges.entry(course).or_default();
                 let (after, to) = (frame.range.after.0, frame.range.to.0);
@@ -45,6 +54,18 @@ impl Taken {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Taken {
+    /// Takes note of what every server goes by.
+    pub(super) fn note(&mut self, sight: Sight<'_>) {
+        for server in sight.servers {
+            match server.process.as_ref().and_then(|process| process.epoch) {
+                Some(epoch) => self.epochs.insert(server.index, epoch),
+                None => self.epochs.remove(&server.index),
+            };
         }
     }
 }

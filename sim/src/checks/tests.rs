@@ -56,6 +56,36 @@ fn a_deaf_server_on_its_way_out_is_caught() {
     assert!(caught(Canary::EndlessGrace, 50).is_some());
 }
 
+#[test]
+fn a_release_by_time_breaks_p2() {
+    assert_eq!(caught(Canary::BackupByTimeout, 50), Some("P2"));
+}
+
+#[test]
+fn a_timer_for_what_is_not_kept_breaks_p3() {
+    assert_eq!(caught(Canary::ForgottenSetback, 50), Some("P3"));
+}
+
+#[test]
+fn a_cursor_at_the_newest_record_breaks_p4() {
+    assert_eq!(caught(Canary::CursorToNewest, 20), Some("P4"));
+}
+
+#[test]
+fn an_older_version_that_is_held_breaks_p6() {
+    assert_eq!(caught(Canary::LastArrivalWins, 100), Some("P6"));
+}
+
+#[test]
+fn an_emptied_primary_that_does_not_wait_breaks_p7() {
+    assert_eq!(caught(Canary::NoImportWait, 200), Some("P7"));
+}
+
+#[test]
+fn a_server_that_does_not_end_breaks_p16() {
+    assert_eq!(caught(Canary::LostExit, 20), Some("P16"));
+}
+
 fn world() -> crate::world::World {
     let plan = Plan::lite(3);
     let script = crate::script::Script::written(crate::script::Record::default());

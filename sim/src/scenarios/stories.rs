@@ -173,6 +173,37 @@ pub const ALL: &[Scenario] = &[
         demand: by_itself,
     },
     Scenario {
+        name: "emptied-primary-writes-at-once",
+        about: "the primary's data directory is emptied, and clients write before it hears its backup",
+        tell: |story| {
+            story.wait(500).put_at(A, 0).wait(1_000).part(A, B, 10_000);
+            story.act(Action::Empty { pop: A, down_ms: 100 }).wait(200).put_at(A, 0).put_at(A, 0);
+            story.wait(u64::from(MINUTE_MS)).put_at(A, 0).put_at(A, 0);
+            story.wait(u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: |outcome| match outcome.counts.acknowledged {
+            3 => by_itself(outcome),
+            other => {
+                Err(format!("{other} writes were acknowledged, not the first and the last two"))
+            }
+        },
+    },
+    Scenario {
+        name: "emptied-primary-hears-of-its-promotion",
+        about: "who was promoted is emptied, and told of its epoch before its data comes back",
+        tell: |story| {
+            story.wait(500).act(Action::Promote { pop: B }).wait(500).put_at(B, 0).wait(500);
+            story.act(Action::Empty { pop: B, down_ms: 1 });
+            for _ in 0..100 {
+                story.wait(1).put_at(B, 0);
+            }
+            story.wait(u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: by_itself,
+    },
+    Scenario {
         name: "three-pops",
         about: "the primary reaches one of two backups, dies, and the other gets it all the same",
         tell: |story| {

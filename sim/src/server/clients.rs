@@ -6,7 +6,7 @@ use clavitor_core::id::OpId;
 use clavitor_core::pop as community;
 use clavitor_core::store::Reader;
 
-use super::run::{entry, vault};
+use super::ask::{entry, vault};
 use super::{Ask, Failed, Job, Process, Server, Wait};
 use crate::around::Around;
 use crate::canary::Canary;

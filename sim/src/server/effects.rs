@@ -82,6 +82,8 @@ impl Server {
                 process.writer.confirmed = lowest;
                 let fact = Fact::Advanced { pop, peer, op, cursor, setbacks: setbacks.clone() };
                 around.facts.push(fact);
+                let is_kept = !around.bugs.is(Canary::ForgottenSetback);
+                let setbacks = if is_kept { setbacks } else { Vec::new() };
                 let is_lazy = setbacks.is_empty();
                 self.book(process, Book::AdvanceCursor { peer, cursor, setbacks, is_lazy }, around);
             }
