@@ -88,7 +88,7 @@ impl Checks {
             self.p9.see(fact, sight)?;
             self.p16.see(fact, sight);
         }
-        self.p9.note(sight);
+        self.p9.note(sight)?;
         self.p16.check(sight)?;
         self.p3.check(sight)?;
         self.p5.check(sight)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use clavitor_commercial::epoch;
 use clavitor_core::id::{Epoch, PopId, StoreId};
+use clavitor_core::store::Reader;
 
 use super::{Held, Sight, broken};
 use crate::event::Fact;
@@ -59,14 +61,22 @@ impl Taken {
 }
 
 impl Taken {
-    /// Takes note of what every server goes by.
-    pub(super) fn note(&mut self, sight: Sight<'_>) {
+    /// Takes note of what every server goes by, which has to be on its disk.
+    pub(super) fn note(&mut self, sight: Sight<'_>) -> Held {
         for server in sight.servers {
-            match server.process.as_ref().and_then(|process| process.epoch) {
-                Some(epoch) => self.epochs.insert(server.index, epoch),
-                None => self.epochs.remove(&server.index),
+            let epoch = server.process.as_ref().and_then(|process| process.epoch);
+            let Some(epoch) = epoch else {
+                self.epochs.remove(&server.index);
+                continue;
             };
+            let is_news = self.epochs.insert(server.index, epoch) != Some(epoch);
+            let stored = || epoch::known(&Reader::new(&server.disk)).expect("rows are whole");
+            if is_news && stored() < Some(epoch) {
+                let what = format!("{} goes by {epoch:?}, which it has not stored", server.pop);
+                return broken("P9", what);
+            }
         }
+        Ok(())
     }
 }
 

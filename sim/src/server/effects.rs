@@ -163,11 +163,14 @@ impl Server {
             self.next_book(process, around);
         }
         match (book, result) {
-            (Book::Verified { peer, is_again: false }, result) => {
-                if result.is_err() {
-                    self.book(process, Book::Verified { peer, is_again: true }, around);
-                }
+            (Book::Verified { peer, .. }, Ok(())) => {
                 process.tell(Input::VerificationStored { peer });
+            }
+            (Book::Verified { peer, is_again: false }, Err(failed)) => {
+                self.book(process, Book::Verified { peer, is_again: true }, around);
+                if failed == Failed::Full {
+                    process.tell(Input::VerificationStored { peer });
+                }
             }
             (Book::ReplaceIdentity { .. }, Ok(())) => {
                 let last = process.writer.state.seq;

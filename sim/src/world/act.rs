@@ -139,7 +139,22 @@ impl World {
         server.replaced_at = self.around.now;
         self.crash(pop, down_ms);
         self.forget_words_of(pop);
+        self.wake_peers_of(pop);
         self.around.facts.push(Fact::PutBack(pop));
+    }
+
+    /// A known limit: who was put back must hear of it before it has written as much as it lost.
+    fn wake_peers_of(&mut self, pop: u8) {
+        let now = self.around.now;
+        self.around.network.heal();
+        for server in self.servers.iter_mut().filter(|server| server.index != pop) {
+            server.hangs_until = now;
+            if server.paused_until > now {
+                server.paused_until = now;
+                self.around.queue.push(now, Event::GoOn(server.index));
+            }
+            self.around.queue.push(now, Event::Start(server.index));
+        }
     }
 
     /// A data directory is replaced long after its server said its last word.

@@ -7,7 +7,8 @@ use clavitor_core::store::{CHANGES, RECORDS, Rows};
 use clavitor_core::time::Instant;
 
 use super::{Failure, Kind, World};
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, ToProcess};
+use crate::server::Server;
 use crate::trace::{Level, name};
 
 /// How long a healed world may take to come to rest, in milliseconds: the probe of a suspended
@@ -33,7 +34,7 @@ impl World {
         for server in &mut self.servers {
             server.clocks.set_ahead(0);
             server.clocks.set_rate(now, 0);
-            server.full_until = Instant(0);
+            server.full_until = server.full_until.min(now);
             server.hangs_until = Instant(0);
             if server.paused_until > now {
                 server.paused_until = now;
@@ -55,6 +56,14 @@ impl World {
         let end = healed_at.plus_ms(within_ms);
         while self.around.queue.next_at().is_some_and(|at| at <= end) {
             self.step()?;
+        }
+        let next_wake =
+            |server: &Server| server.process.as_ref().and_then(|it| it.machine.next_wake());
+        if self.servers.iter().all(|server| next_wake(server).is_none()) {
+            // A timer that is still armed for what is over wakes nobody.
+            let is_timer =
+                |event: &Event| matches!(event, Event::ToProcess { event: ToProcess::Wake, .. });
+            self.around.queue.retain(|event| !is_timer(event));
         }
         if !self.around.queue.is_empty() {
             let what = format!("no rest within {} s of healing", within_ms / 1_000);
