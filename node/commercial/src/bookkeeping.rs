@@ -72,6 +72,11 @@ impl<R: Runtime> Commercial<R> {
         }
     }
 
+    /// Whether something given before has yet to be written.
+    pub(crate) fn is_keeping(&self) -> bool {
+        lock(&self.bookkeeping).is_written
+    }
+
     async fn write_books(self: Arc<Self>) {
         loop {
             let next = {

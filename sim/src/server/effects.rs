@@ -84,7 +84,8 @@ impl Server {
                 around.facts.push(fact);
                 let is_kept = !around.bugs.is(Canary::ForgottenSetback);
                 let setbacks = if is_kept { setbacks } else { Vec::new() };
-                let is_lazy = setbacks.is_empty();
+                // What waits for room may be about frames that this cursor passes.
+                let is_lazy = setbacks.is_empty() && !process.is_shelving;
                 self.book(process, Book::AdvanceCursor { peer, cursor, setbacks, is_lazy }, around);
             }
             Peer::AdoptPeer { pop: id, store, cursor } => {
