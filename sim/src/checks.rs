@@ -15,7 +15,7 @@ mod p9;
 
 use crate::around::Around;
 use crate::event::Fact;
-use crate::server::Server;
+use crate::server::{Process, Server};
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,12 @@ struct Sight<'a> {
 impl Sight<'_> {
     fn server(&self, pop: u8) -> &Server {
         &self.servers[usize::from(pop)]
+    }
+
+    /// The processes that run, with their servers.
+    fn running(&self) -> impl Iterator<Item = (&Server, &Process)> {
+        let running = self.servers.iter().filter(|server| server.is_running(self.around.now));
+        running.filter_map(|server| Some((server, server.process.as_deref()?)))
     }
 }
 

@@ -144,22 +144,8 @@ fn is_among(action: &Action, pops: u8) -> bool {
         Action::Ask { request: Request::Put { bytes: BLOB_MAX.., .. }, .. } => false,
         Action::SetClock { ahead_ms, .. } if ahead_ms.unsigned_abs() > MS_MAX => false,
         Action::Drift { ppm, .. } if ppm.unsigned_abs() > 500_000 => false,
-        Action::Ask { pop, .. } => pop == Action::PRIMARY || pop < pops,
-        Action::Cut { from, to, .. } => from < pops && to < pops,
-        Action::Crash { pop, .. }
-        | Action::Pause { pop, .. }
-        | Action::Shutdown { pop, .. }
-        | Action::SetClock { pop, .. }
-        | Action::Drift { pop, .. }
-        | Action::FillDisk { pop, .. }
-        | Action::HangDisk { pop, .. }
-        | Action::Promote { pop }
-        | Action::Resume { pop }
-        | Action::Attack { pop, .. }
-        | Action::Empty { pop, .. }
-        | Action::Copy { pop }
-        | Action::PutBack { pop, .. } => pop < pops,
-        Action::Heal => true,
+        Action::Ask { pop: Action::PRIMARY, .. } => true,
+        mut action => action.pops_mut().into_iter().flatten().all(|pop| *pop < pops),
     }
 }
 

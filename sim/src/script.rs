@@ -109,6 +109,33 @@ pub enum Action {
     Heal,
 }
 
+impl Action {
+    /// In place of a POP: whoever takes writes, as far as clients know.
+    pub const PRIMARY: u8 = u8::MAX;
+
+    /// The POPs that it is about.
+    pub fn pops_mut(&mut self) -> [Option<&mut u8>; 2] {
+        match self {
+            Action::Ask { pop, .. }
+            | Action::Crash { pop, .. }
+            | Action::Pause { pop, .. }
+            | Action::Shutdown { pop, .. }
+            | Action::SetClock { pop, .. }
+            | Action::Drift { pop, .. }
+            | Action::FillDisk { pop, .. }
+            | Action::HangDisk { pop, .. }
+            | Action::Promote { pop }
+            | Action::Resume { pop }
+            | Action::Attack { pop, .. }
+            | Action::Empty { pop, .. }
+            | Action::Copy { pop }
+            | Action::PutBack { pop, .. } => [Some(pop), None],
+            Action::Cut { from, to, .. } => [Some(from), Some(to)],
+            Action::Heal => [None, None],
+        }
+    }
+}
+
 /// What somebody without the secret can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attack {

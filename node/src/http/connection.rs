@@ -178,49 +178,16 @@ pub async fn serve<Io, T, F, A>(
     builder.timer(Alarm::new(means.timer.clone())).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let mut connection = builder.serve_connection(Stall::new(io, means.clone()), service);
-    // A client that breaks the protocol ends its own connection; nobody else is concerned.
-    if serve_until_stopped(&mut connection, &means.connections).await.is_none() {
-        Pin::new(&mut connection).graceful_shutdown();
-        serve_what_is_pending(&mut connection, &means.pending).await;
-    }
+    serve_to_the_end(&mut connection, &means.connections, &means.pending).await;
     slot.served();
     linger(connection.into_parts().io, &means.timer).await;
 }
 
-/// Serves a connection to its end; `None` if the server is to stop before.
-async fn serve_until_stopped<Io, S, B>(
+/// Serves a connection to its end. If the server is to stop before, the request that is under way is
+/// still answered, if there is one; a head that is only half there is none.
+async fn serve_to_the_end<Io, S, B>(
     connection: &mut http1::Connection<Io, S>,
     connections: &Connections,
-) -> Option<()>
-where
-    Io: Read + Write + Unpin,
-    S: HttpService<Incoming, ResBody = B> + Unpin,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    S::Future: Unpin,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let mut stopped = std::pin::pin!(connections.stopped());
-    let mut is_watching = false;
-    poll_fn(|cx| {
-        if connection.poll_without_shutdown(cx).is_ready() {
-            return Poll::Ready(Some(()));
-        }
-        // Once it watches, the task is woken, and a look at the flag tells why.
-        let is_stopping = if is_watching {
-            connections.is_stopping()
-        } else {
-            is_watching = true;
-            stopped.as_mut().poll(cx).is_ready()
-        };
-        if is_stopping { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await
-}
-
-/// Answers the request that is under way, if there is one; a head that is only half there is none.
-async fn serve_what_is_pending<Io, S, B>(
-    connection: &mut http1::Connection<Io, S>,
     pending: &Pending,
 ) where
     Io: Read + Write + Unpin,
@@ -230,9 +197,28 @@ async fn serve_what_is_pending<Io, S, B>(
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let mut stopped = std::pin::pin!(connections.stopped());
+    let (mut is_watching, mut is_stopping) = (false, false);
     poll_fn(|cx| {
-        let is_over = connection.poll_without_shutdown(cx).is_ready() || !pending.is_any();
-        if is_over { Poll::Ready(()) } else { Poll::Pending }
+        loop {
+            // A client that breaks the protocol ends its own connection; nobody else is concerned.
+            if connection.poll_without_shutdown(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if is_stopping {
+                return if pending.is_any() { Poll::Pending } else { Poll::Ready(()) };
+            }
+            // Once it watches, the task is woken, and a look at the flag tells why.
+            is_stopping = if std::mem::replace(&mut is_watching, true) {
+                connections.is_stopping()
+            } else {
+                stopped.as_mut().poll(cx).is_ready()
+            };
+            if !is_stopping {
+                return Poll::Pending;
+            }
+            Pin::new(&mut *connection).graceful_shutdown();
+        }
     })
     .await;
 }

@@ -23,9 +23,7 @@ impl Quiet {
     }
 
     pub(super) fn check(&mut self, sight: Sight<'_>) -> Held {
-        let running = sight.servers.iter().filter(|server| server.is_running(sight.around.now));
-        for server in running {
-            let Some(process) = &server.process else { continue };
+        for (server, process) in sight.running() {
             let Some((at, why)) = process.machine.next_wake() else { continue };
             let is_workers = !matches!(why, "shutdown" | "waiter" | "unheard");
             if !is_workers || !process.views.iter().all(|view| view.state == State::Idle) {

@@ -17,9 +17,7 @@ impl Tried {
     }
 
     pub(super) fn check(&mut self, sight: Sight<'_>) -> Held {
-        let running = sight.servers.iter().filter(|server| server.is_running(sight.around.now));
-        for server in running {
-            let Some(process) = &server.process else { continue };
+        for (server, process) in sight.running() {
             let is_asleep = process.machine.next_wake().is_none();
             let is_busy = server.is_writing() || process.books > 0 || process.unnoticed > 0;
             if !is_asleep || is_busy || process.is_closing {

@@ -99,7 +99,7 @@ fn remove_pop(case: &mut Case, gone: u8, other: Option<u8>) {
     case.knobs.pops -= 1;
     let record = &mut case.record;
     record.actions.retain_mut(|(_, action)| {
-        let is_kept = pops_of(action).into_iter().flatten().all(|pop| moved(pop).is_some());
+        let is_kept = action.pops_mut().into_iter().flatten().all(|pop| moved(pop).is_some());
         is_kept && !matches!(action, Action::Cut { from, to, .. } if from == to)
     });
     record.frames.retain_mut(|(from, to, ..)| {
@@ -107,29 +107,8 @@ fn remove_pop(case: &mut Case, gone: u8, other: Option<u8>) {
     });
     record.syncs.retain_mut(|(pop, ..)| moved(pop).is_some());
     let interrupt = case.interrupt.as_mut();
-    let pops = interrupt.into_iter().flat_map(|it| pops_of(&mut it.action)).flatten();
+    let pops = interrupt.into_iter().flat_map(|it| it.action.pops_mut()).flatten();
     pops.for_each(|pop| moved(pop).unwrap_or_else(|| *pop = 0));
-}
-
-fn pops_of(action: &mut Action) -> [Option<&mut u8>; 2] {
-    match action {
-        Action::Ask { pop, .. }
-        | Action::Crash { pop, .. }
-        | Action::Pause { pop, .. }
-        | Action::Shutdown { pop, .. }
-        | Action::SetClock { pop, .. }
-        | Action::Drift { pop, .. }
-        | Action::FillDisk { pop, .. }
-        | Action::HangDisk { pop, .. }
-        | Action::Promote { pop }
-        | Action::Resume { pop }
-        | Action::Attack { pop, .. }
-        | Action::Empty { pop, .. }
-        | Action::Copy { pop }
-        | Action::PutBack { pop, .. } => [Some(pop), None],
-        Action::Cut { from, to, .. } => [Some(from), Some(to)],
-        Action::Heal => [None, None],
-    }
 }
 
 fn keys(case: &mut Case, renamed: impl Fn(u8) -> u8) {

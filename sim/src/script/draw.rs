@@ -207,11 +207,6 @@ impl State {
     }
 }
 
-impl Action {
-    /// In place of a POP: whoever takes writes, as far as clients know.
-    pub const PRIMARY: u8 = u8::MAX;
-}
-
 fn pop(entropy: &mut Entropy, knobs: &Knobs) -> u8 {
     index(entropy, u64::from(knobs.pops))
 }

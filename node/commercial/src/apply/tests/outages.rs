@@ -83,14 +83,20 @@ fn a_peer_that_was_emptied_while_its_source_was_away_is_noticed_too() {
     assert_eq!(cluster.dirty(A, B), 0);
 }
 
-#[test]
-fn a_server_that_was_rolled_back_takes_a_new_identity_and_is_refilled() {
-    let mut cluster = Cluster::new(3);
+/// A copy of the primary's data directory, and five records of ten that it lacks.
+fn lost_since_a_copy(pops: usize) -> (Cluster, Vec<u8>) {
+    let mut cluster = Cluster::new(pops);
     cluster.write_batch(A, "old", 5);
     cluster.settle();
     let copy = cluster.copy(A);
     cluster.write_batch(A, "lost", 5);
     cluster.settle();
+    (cluster, copy)
+}
+
+#[test]
+fn a_server_that_was_rolled_back_takes_a_new_identity_and_is_refilled() {
+    let (mut cluster, copy) = lost_since_a_copy(3);
     let former = cluster.store(A).store_id();
     cluster.put_back(A, &copy);
     assert_eq!(cluster.store(A).store_id(), former);
@@ -158,12 +164,7 @@ fn an_old_copy_that_is_put_back_twice_is_noticed_twice() {
 
 #[test]
 fn a_rolled_back_server_sends_nothing_under_numbers_that_were_used() {
-    let mut cluster = Cluster::new(2);
-    cluster.write_batch(A, "old", 5);
-    cluster.settle();
-    let copy = cluster.copy(A);
-    cluster.write_batch(A, "lost", 5);
-    cluster.settle();
+    let (mut cluster, copy) = lost_since_a_copy(2);
     cluster.put_back(A, &copy);
     cluster.write_batch(A, "since", 3);
     cluster.settle();
@@ -177,12 +178,7 @@ fn a_rolled_back_server_sends_nothing_under_numbers_that_were_used() {
 
 #[test]
 fn a_restart_while_nobody_answers_does_not_hide_that_a_server_was_rolled_back() {
-    let mut cluster = Cluster::new(2);
-    cluster.write_batch(A, "old", 5);
-    cluster.settle();
-    let copy = cluster.copy(A);
-    cluster.write_batch(A, "lost", 5);
-    cluster.settle();
+    let (mut cluster, copy) = lost_since_a_copy(2);
     cluster.cut(&[(A, B), (B, A)]);
     cluster.put_back(A, &copy);
     cluster.write_batch(A, "since", 20);
