@@ -20,7 +20,7 @@ use clavitor_core::time::Instant;
 
 use futures_util::future::{Either, FutureExt, ready};
 
-use crate::http::{Code, Connections, Problem, Request, Response, ResponseBody};
+use crate::http::{Code, Connections, Network, Problem, Request, Response, ResponseBody, client};
 use crate::plumbing::Plumbing;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
@@ -55,6 +55,7 @@ pub struct Api<P: Plumbing> {
     /// What was refused.
     pub ledger: Ledger,
     known_tokens: KnownTokens,
+    trusted_proxies: Vec<Network>,
     started: Instant,
     is_full: AtomicBool,
     // The minute in which damage was last told: every read of a damaged entry finds it anew.
@@ -63,7 +64,12 @@ pub struct Api<P: Plumbing> {
 
 impl<P: Plumbing> Api<P> {
     /// The API over a store.
-    pub fn new(store: Store, plumbing: Arc<P>, connections: Connections) -> Self {
+    pub fn new(
+        store: Store,
+        plumbing: Arc<P>,
+        connections: Connections,
+        trusted_proxies: Vec<Network>,
+    ) -> Self {
         let (ledger, started) = (Ledger::default(), wall::instant());
         Self {
             store,
@@ -71,6 +77,7 @@ impl<P: Plumbing> Api<P> {
             connections,
             ledger,
             known_tokens: KnownTokens::default(),
+            trusted_proxies,
             started,
             is_full: AtomicBool::new(false),
             damage_told: AtomicU64::new(0),
@@ -81,8 +88,12 @@ impl<P: Plumbing> Api<P> {
     pub fn answer(
         self: &Arc<Self>,
         face: Face,
-        request: ApiRequest<P>,
+        mut request: ApiRequest<P>,
     ) -> impl Future<Output = Result<Response, Problem>> + Send + Unpin + use<P> {
+        if !self.trusted_proxies.is_empty() {
+            let client = client(request.remote, &request.headers, &self.trusted_proxies);
+            request.remote.set_ip(client);
+        }
         let remote = request.remote.ip();
         match routes::answer(self, face, request) {
             Either::Left(now) => {

@@ -4,6 +4,7 @@
 mod alarm;
 mod body;
 mod connection;
+mod forwarded;
 mod head;
 mod problem;
 mod refused;
@@ -12,5 +13,6 @@ mod stall;
 
 pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
 pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
+pub use forwarded::{Network, NotANetwork, client};
 pub use problem::{Code, Problem};
 pub use request::{BadHeader, Path, Query, Request, Response, Segments, json};

@@ -4,22 +4,32 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
 use hyper::rt::{Sleep, Timer};
 
-/// A request to a peer.
+/// A request to another server.
 #[derive(Clone, Debug)]
 pub struct Post {
     /// `http://host:port`.
     pub url: String,
     /// The path, beginning with a slash.
     pub path: &'static str,
+    /// Header fields beside `Host` and the length; the body's type among them.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
     /// The longest answer to accept, in bytes.
     pub answer_bytes_max: usize,
 }
 
-/// A peer's answer.
+/// Header fields that say only what the body is.
+pub fn content_type(value: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+    headers
+}
+
+/// Its answer.
 #[derive(Clone, Debug)]
 pub struct Posted {
     /// The HTTP status.

@@ -89,6 +89,7 @@ impl<P: Plumbing> Server<P> {
         let recorder = open_recorder(settings.flight_recorder.as_ref())?;
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
+        let trusted_proxies = settings.trusted_proxies.clone();
         let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
         let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
         let observer = mailbox.clone();
@@ -98,7 +99,8 @@ impl<P: Plumbing> Server<P> {
             edition.signal_replication();
         });
         let connections = Connections::default();
-        let api = Arc::new(Api::new(store, plumbing.clone(), connections.clone()));
+        let api = Api::new(store, plumbing.clone(), connections.clone(), trusted_proxies);
+        let api = Arc::new(api);
         let (end, ended) = async_channel::bounded(1);
         let driver =
             Driver::new(pop, plumbing, mailbox.clone(), runtime.clone()).recorded_by(recorder);

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 use assembly::Assembly;
 use given::Given;
 
+use crate::http::Network;
+
 pub use assembly::BACKUPS_MAX;
 pub use environment::{Environment, SERVER_VARIABLE, TOKEN_FILE_VARIABLE};
 pub use given::{Flag, Source};
@@ -62,6 +64,12 @@ pub struct Settings {
     pub advertise_url: Option<String>,
     /// What replication needs; always `None` in a community server.
     pub replication: Option<ReplicationSettings>,
+    /// Whose word about a client's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// What the tarpit may hold; a community server has none.
+    pub tarpit: TarpitSettings,
+    /// Where telemetry goes, if it goes anywhere.
+    pub telemetry: Option<TelemetrySettings>,
 }
 
 impl Settings {
@@ -78,6 +86,28 @@ pub struct FlightRecorderSettings {
     pub file: PathBuf,
     /// The most bytes it may take.
     pub bytes: u64,
+}
+
+/// What the tarpit may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TarpitSettings {
+    /// The most connections; 0 is no tarpit.
+    pub connections_max: u32,
+    /// The most from one address, if that is bounded.
+    pub per_address: Option<u32>,
+}
+
+/// Where telemetry goes, and alerts in the Commercial edition.
+#[derive(Clone, Debug)]
+pub struct TelemetrySettings {
+    /// `http://host:port`, normalised.
+    pub host: String,
+    /// The telemetry token: visible ASCII.
+    pub token: Option<Secret>,
+    /// Seconds between two reports.
+    pub freq_s: u64,
+    /// The region of this server; empty if none was given.
+    pub region: String,
 }
 
 /// What replication needs to know. The cluster's URLs are normalised and distinct, and
@@ -159,6 +189,7 @@ pub fn judge_text(name: &Path, text: &str, is_commercial: bool) -> Result<Loaded
     let mut problems = Vec::new();
     let mut given = file::parse(name, text, is_commercial, &mut problems);
     given.remove(&Key::ReplicationTokenFile);
+    given.remove(&Key::TelemetryTokenFile);
     assemble(&given, is_commercial, problems)
 }
 

@@ -39,11 +39,11 @@ impl Outbound {
 
     async fn send(&self, mut connection: Connection, post: &Post) -> Result<Posted, Unreachable> {
         let host = post.url.strip_prefix("http://").ok_or(Unreachable)?;
-        let request = Request::post(post.path)
+        let mut request = Request::post(post.path)
             .header(header::HOST, host)
-            .header(header::CONTENT_TYPE, "application/octet-stream")
             .body(Full::new(post.body.clone()))
             .map_err(|_| Unreachable)?;
+        request.headers_mut().extend(post.headers.clone());
         let response = connection.send_request(request).await.map_err(|_| Unreachable)?;
         let status = response.status().as_u16();
         let body = read(response.into_body(), post.answer_bytes_max).await?;

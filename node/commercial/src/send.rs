@@ -9,7 +9,7 @@ use clavitor_commercial::load::{self, Sealed, Sender};
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::Order;
 use clavitor_core::edition::Edition;
-use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable};
+use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable, content_type};
 use clavitor_node::wall;
 use futures_util::future::abortable;
 
@@ -54,6 +54,7 @@ impl<R: Runtime> Commercial<R> {
             let post = Post {
                 url: url.clone(),
                 path: FRAMES_PATH,
+                headers: content_type("application/octet-stream"),
                 body: bytes.into(),
                 answer_bytes_max: ACK_BYTES_MAX,
             };

@@ -77,7 +77,7 @@ impl Spec {
         let takes = self.takes;
         TABLE.iter().filter(move |setting| match takes {
             Takes::Client => false,
-            Takes::AllSettings => setting.has_flag(),
+            Takes::AllSettings => true,
             Takes::DataSettings => DATA_KEYS.contains(&setting.key),
         })
     }

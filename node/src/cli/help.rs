@@ -1,7 +1,6 @@
 //! The help, written from the tables of commands and settings.
 
 use super::commands::{COMMANDS, Spec};
-use crate::settings::{Reach, TABLE};
 use crate::settings::{help as settings_help, wrapped};
 
 /// What `clavitor --help` prints.
@@ -55,11 +54,6 @@ pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
         text.push_str(&wrapped(option.help, 10));
     }
     text.push_str("  -h, --help\n          Prints this.\n");
-    if spec.settings().count() == TABLE.iter().filter(|setting| setting.has_flag()).count() {
-        let announced = TABLE.iter().filter(|setting| setting.reach == Reach::Announced);
-        text.push_str("\nEnvironment variables that are recognised:\n");
-        text.push_str(&settings_help(announced, is_commercial));
-    }
     text.push_str("\nExamples:\n");
     spec.examples.iter().for_each(|example| text.push_str(&format!("  {example}\n")));
     text

@@ -33,7 +33,7 @@ pub struct Request<T> {
     pub method: Method,
     /// The headers.
     pub headers: HeaderMap,
-    /// Where it came from.
+    /// Where it came from; behind trusted proxies, whom they name, with the proxy's port.
     pub remote: SocketAddr,
     uri: Uri,
     path: Path,

@@ -1,12 +1,14 @@
 //! Turns what was given into settings that fit together, or into sentences about what does not.
 
+mod outward;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::given::{Given, Item, Source, is_path, switch};
 use super::secret::{Secret, read_secret_file};
-use super::table::{Key, Reach, TABLE, setting};
+use super::table::{Key, TABLE, setting};
 use super::url::ServerUrl;
 use super::values;
 use super::{DataSettings, FlightRecorderSettings, ReplicationSettings, Settings};
@@ -40,6 +42,8 @@ impl<'a> Assembly<'a> {
             self.require_loopback(Key::MetricsListen, metrics_listen);
         }
         let flight_recorder = self.flight_recorder();
+        let trusted_proxies = self.trusted_proxies();
+        let (tarpit, telemetry) = (self.tarpit(), self.telemetry(allow_plain_http));
         let pop_id = data.as_ref().and_then(|data| data.pop_id.clone());
         let own_url = OwnUrl { advertise_url: advertise_url.clone(), listen };
         let replication = match self.is_commercial {
@@ -58,6 +62,9 @@ impl<'a> Assembly<'a> {
             cluster: data.cluster,
             advertise_url: advertise_url.map(|url| url.to_string()),
             replication,
+            trusted_proxies,
+            tarpit,
+            telemetry,
         })
     }
 
@@ -92,14 +99,19 @@ impl<'a> Assembly<'a> {
                 continue;
             };
             let naming = item.source.naming(setting);
-            if setting.is_commercial && !self.is_commercial {
-                self.warnings.push(format!(
-                    "{naming}: only the commercial edition has this; this server ignores it"
-                ));
-            } else if setting.reach == Reach::Announced {
-                self.warnings
-                    .push(format!("{naming}: not part of this version yet; it has no effect"));
+            if !setting.is_ignored(&item.source, self.is_commercial) {
+                continue;
             }
+            self.warnings.push(match setting.is_commercial {
+                true => format!(
+                    "{naming}: only the commercial edition has this; this server ignores it"
+                ),
+                false => format!(
+                    "{naming}: only the commercial edition takes this from here; this server \
+                     ignores it, unless the flag --{} is given",
+                    setting.name
+                ),
+            });
         }
     }
 
@@ -120,7 +132,7 @@ impl<'a> Assembly<'a> {
         self.require_companions(&naming);
         let primary = self.value(Key::ReplicationPrimary, ServerUrl::parse);
         let backups = self.values(Key::ReplicationBackup, ServerUrl::parse);
-        let secret = self.secret();
+        let secret = self.secret(Key::ReplicationToken, Key::ReplicationTokenFile);
         let advertise_url = self.own_member_url(own_url, primary.as_ref(), &backups);
         if !allow_plain_http {
             let own = advertise_url.as_ref();
@@ -195,27 +207,25 @@ impl<'a> Assembly<'a> {
         None
     }
 
-    fn secret(&mut self) -> Option<Secret> {
-        let direct = self.item(Key::ReplicationToken);
-        let file = self.item(Key::ReplicationTokenFile);
-        let (item, key) = match (direct, file) {
+    /// A secret that may be given by itself or, better, in a file.
+    fn secret(&mut self, direct_key: Key, file_key: Key) -> Option<Secret> {
+        let (item, is_direct) = match (self.item(direct_key), self.item(file_key)) {
             (Some(_), Some(_)) => {
-                let direct = self.naming(Key::ReplicationToken);
-                let file = self.naming(Key::ReplicationTokenFile);
+                let (direct, file) = (self.naming(direct_key), self.naming(file_key));
                 self.problems.push(format!("{direct}: given beside {file}; give only one"));
                 return None;
             }
-            (Some(direct), None) => (direct, Key::ReplicationToken),
-            (None, Some(file)) => (file, Key::ReplicationTokenFile),
+            (Some(direct), None) => (direct, true),
+            (None, Some(file)) => (file, false),
             (None, None) => return None,
         };
-        let naming = item.source.naming(setting(key));
-        let secret = match key {
-            Key::ReplicationToken => {
-                self.warn_about_direct_secret(&naming, &item.source);
+        let naming = item.source.naming(setting(if is_direct { direct_key } else { file_key }));
+        let secret = match is_direct {
+            true => {
+                self.warn_about_direct_secret(&naming, &item.source, setting(file_key).name);
                 Secret::new(item.text.into_encoded_bytes())
             }
-            _ => read_secret_file(Path::new(&item.text)).and_then(|file| {
+            false => read_secret_file(Path::new(&item.text)).and_then(|file| {
                 if file.is_open_to_others {
                     let path = Path::new(&item.text).display();
                     self.warnings.push(format!(
@@ -228,15 +238,14 @@ impl<'a> Assembly<'a> {
         secret.map_err(|error| self.problems.push(format!("{naming}: {error}"))).ok()
     }
 
-    fn warn_about_direct_secret(&mut self, naming: &str, source: &Source) {
+    fn warn_about_direct_secret(&mut self, naming: &str, source: &Source, better: &str) {
         let reader = match source {
             Source::Flag => "whoever lists this machine's processes",
             Source::Environment => "every process this one starts",
             _ => "whoever reads the configuration file",
         };
-        self.warnings.push(format!(
-            "{naming}: {reader} can see this secret; --replication-token-file keeps it in a file"
-        ));
+        self.warnings
+            .push(format!("{naming}: {reader} can see this secret; --{better} keeps it in a file"));
     }
 
     fn require_loopback(&mut self, key: Key, address: Option<SocketAddr>) {
@@ -261,8 +270,15 @@ impl<'a> Assembly<'a> {
         }
     }
 
+    /// What is given and counts in this edition.
+    fn items(&self, key: Key) -> &'a [Item] {
+        let items = self.given.get(&key).map_or(&[][..], Vec::as_slice);
+        let is_ignored = |item: &Item| setting(key).is_ignored(&item.source, self.is_commercial);
+        if items.first().is_some_and(is_ignored) { &[] } else { items }
+    }
+
     fn item(&self, key: Key) -> Option<Item> {
-        self.given.get(&key)?.first().cloned()
+        self.items(key).first().cloned()
     }
 
     fn naming(&self, key: Key) -> String {
@@ -293,7 +309,7 @@ impl<'a> Assembly<'a> {
 
     /// The value in force: what was given, or the table's default read in the same way.
     fn value<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Option<T> {
-        if self.given.contains_key(&key) {
+        if !self.items(key).is_empty() {
             return self.values(key, read).into_iter().next();
         }
         match (setting(key).default, key) {
@@ -304,7 +320,7 @@ impl<'a> Assembly<'a> {
 
     fn values<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut found = Vec::new();
-        for item in self.given.get(&key).into_iter().flatten() {
+        for item in self.items(key) {
             let naming = || item.source.naming(setting(key));
             let result = match item.text.to_str() {
                 Some("") => Err("is empty".to_owned()),

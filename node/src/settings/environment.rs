@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::nearest::did_you_mean;
-use super::table::TABLE;
+use super::table::{Setting, TABLE};
 
 /// The variable that names the server client commands talk to.
 pub const SERVER_VARIABLE: &str = "CLAVITOR_SERVER";
@@ -45,8 +45,7 @@ impl Environment {
     /// One sentence for each `CLAVITOR_` variable that means nothing: a misspelt one must not
     /// silently leave a default in force.
     pub fn unknown_variables(&self) -> Vec<String> {
-        let mut known: Vec<String> =
-            TABLE.iter().filter(|row| row.has_flag()).map(|row| row.variable()).collect();
+        let mut known: Vec<String> = TABLE.iter().map(Setting::variable).collect();
         known.push(SERVER_VARIABLE.to_owned());
         known.push(TOKEN_FILE_VARIABLE.to_owned());
         let is_unknown = |name: &&String| {

@@ -70,7 +70,7 @@ pub(super) fn parse(
             }
         };
         // What this edition ignores is not read either: it must not keep a server from starting.
-        let items = match setting.is_commercial && !is_commercial {
+        let items = match setting.is_ignored(&at(value.span()), is_commercial) {
             true => Ok(vec![Item { text: "(not read)".into(), source: at(value.span()) }]),
             false => items_of(setting, &value, &at),
         };
@@ -85,7 +85,7 @@ pub(super) fn parse(
 }
 
 fn setting_of_key(key: &str) -> Result<&'static Setting, String> {
-    let by_key = TABLE.iter().find(|row| row.has_flag() && row.file_key() == key);
+    let by_key = TABLE.iter().find(|row| row.file_key() == key);
     match by_key {
         Some(setting) if setting.reach == Reach::NotInFile => {
             Err(format!("\"{key}\" cannot be set in a configuration file"))
@@ -129,7 +129,9 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     match (kind, value) {
         (Kind::Switch, DeValue::Boolean(value)) => Some(value.to_string()),
         (Kind::Switch, _) => None,
-        (Kind::Size, DeValue::Integer(value)) if value.radix() == 10 => {
+        (Kind::Size | Kind::Count | Kind::Seconds, DeValue::Integer(value))
+            if value.radix() == 10 =>
+        {
             Some(value.as_str().to_owned())
         }
         (_, DeValue::String(value)) => Some(value.clone().into_owned()),
@@ -141,6 +143,7 @@ fn expected(setting: &Setting) -> &'static str {
     match setting.kind {
         Kind::Switch => "true or false",
         Kind::Size => "a number of bytes or a string such as \"64GiB\"",
+        Kind::Count | Kind::Seconds => "a number",
         _ if setting.is_repeatable => "a list of strings",
         _ => "a string",
     }
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_names_neither_itself_nor_announced_variables() {
+    fn a_file_names_neither_itself_nor_variables() {
         assert_eq!(
             problems_of("config = \"x\""),
             ["c.toml:1:1: \"config\" cannot be set in a configuration file"]

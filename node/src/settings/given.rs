@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::file;
-use super::table::{Key, Kind, Reach, Setting, TABLE, setting};
+use super::table::{Key, Kind, Setting, TABLE, setting};
 
 /// A flag as it stood on the command line.
 #[derive(Clone)]
@@ -128,7 +128,6 @@ fn list_of(value: &OsStr) -> Vec<OsString> {
 fn from_flags(flags: Vec<Flag>, problems: &mut Vec<String>) -> Given {
     let mut given = Given::new();
     for Flag { setting, value } in flags {
-        debug_assert!(setting.reach != Reach::Announced);
         let items: &mut Vec<Item> = given.entry(setting.key).or_default();
         if !items.is_empty() && !setting.is_repeatable {
             problems.push(format!("--{}: given twice", setting.name));

@@ -21,8 +21,9 @@ pub struct Origin {
 /// The origins of all settings that have an effect or were given.
 pub(crate) fn origins(given: &Given, is_commercial: bool) -> Vec<Origin> {
     let origin = |setting: &'static Setting| {
-        let is_ignored = !setting.has_flag() || (setting.is_commercial && !is_commercial);
         let items = given.get(&setting.key).map_or(&[][..], Vec::as_slice);
+        let source = items.first().map_or(Source::Default, |item| item.source.clone());
+        let is_ignored = setting.is_ignored(&source, is_commercial);
         if items.is_empty() && is_ignored {
             return None;
         }
@@ -32,7 +33,6 @@ pub(crate) fn origins(given: &Given, is_commercial: bool) -> Vec<Origin> {
             _ if setting.is_secret => "(set)".to_owned(),
             _ => texts.collect::<Vec<_>>().join(", "),
         };
-        let source = items.first().map_or(Source::Default, |item| item.source.clone());
         Some(Origin { setting, value, source, is_ignored })
     };
     TABLE.iter().filter_map(origin).collect()
@@ -61,16 +61,16 @@ pub(crate) fn help(
 ) -> String {
     let mut text = String::new();
     for setting in settings {
-        let head = match setting.has_flag() {
-            true => format!("--{} {}", setting.name, setting.kind.placeholder()),
-            false => format!("{} (environment only)", setting.name),
-        };
+        let head = format!("--{} {}", setting.name, setting.kind.placeholder());
         let mut remarks = Vec::new();
         if setting.is_repeatable {
             remarks.push("may be repeated".to_owned());
         }
         if !setting.default.is_empty() {
             remarks.push(format!("default: {}", setting.default));
+        }
+        if !setting.variable.is_empty() {
+            remarks.push(format!("environment: {}", setting.variable));
         }
         if setting.is_commercial && !is_commercial {
             remarks.push("commercial edition only".to_owned());

@@ -1,5 +1,7 @@
 //! The one table of settings: file, environment, flags, help, report and warnings all read it.
 
+use super::given::Source;
+
 /// Identifies a setting within the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -33,13 +35,21 @@ pub enum Key {
     ReplicationToken,
     /// The file that holds the inter-POP secret.
     ReplicationTokenFile,
-    /// Where telemetry and alerts will go.
+    /// The networks whose word about a client's address is taken.
+    TrustedProxy,
+    /// How many connections the tarpit holds.
+    TarpitConnectionsMax,
+    /// How many of them may come from one address.
+    TarpitPerAddress,
+    /// Where telemetry and alerts go.
     TelemetryHost,
-    /// What telemetry will authenticate with.
+    /// The file that holds what they authenticate with.
+    TelemetryTokenFile,
+    /// What they authenticate with, given directly.
     TelemetryToken,
-    /// How often telemetry will be sent.
+    /// How often telemetry is sent.
     TelemetryFreq,
-    /// The region named in alerts.
+    /// The region named in alerts and telemetry.
     PopRegion,
 }
 
@@ -56,8 +66,14 @@ pub enum Kind {
     Url,
     /// A short name of `[a-z0-9-]`.
     Name,
+    /// An IP address, or a network such as `10.0.0.0/8`.
+    Network,
     /// A number of bytes, with or without a unit.
     Size,
+    /// A number of things.
+    Count,
+    /// A number of seconds.
+    Seconds,
     /// True or false; as a flag it needs no value.
     Switch,
     /// Anything.
@@ -73,7 +89,10 @@ impl Kind {
             Kind::Address => "ADDR:PORT",
             Kind::Url => "URL",
             Kind::Name => "NAME",
+            Kind::Network => "CIDR",
             Kind::Size => "SIZE",
+            Kind::Count => "N",
+            Kind::Seconds => "SECONDS",
             Kind::Switch => "",
             Kind::Text => "TEXT",
         }
@@ -87,9 +106,6 @@ pub enum Reach {
     Everywhere,
     /// Environment and flags: a file cannot name itself.
     NotInFile,
-    /// Only an environment variable, spelled exactly like the name. It is recognised and warned
-    /// about; it has no effect yet.
-    Announced,
 }
 
 /// One row of the table.
@@ -107,6 +123,11 @@ pub struct Setting {
     pub help: &'static str,
     /// Where it may be given.
     pub reach: Reach,
+    /// Its environment variable, if that is not `CLAVITOR_` and the name.
+    pub variable: &'static str,
+    /// Whether the Community edition takes it from a flag alone: what leaves a private server
+    /// must be asked for by a person.
+    pub needs_flag_in_community: bool,
     /// Whether only the commercial edition does anything with it.
     pub is_commercial: bool,
     /// Whether its value must never be shown.
@@ -118,9 +139,9 @@ pub struct Setting {
 impl Setting {
     /// The environment variable that gives this setting.
     pub fn variable(&self) -> String {
-        match self.reach {
-            Reach::Announced => self.name.to_owned(),
-            _ => format!("CLAVITOR_{}", self.name.to_ascii_uppercase().replace('-', "_")),
+        match self.variable {
+            "" => format!("CLAVITOR_{}", self.name.to_ascii_uppercase().replace('-', "_")),
+            variable => variable.to_owned(),
         }
     }
 
@@ -129,9 +150,10 @@ impl Setting {
         self.name.replace('-', "_")
     }
 
-    /// Whether there is a flag for this setting.
-    pub fn has_flag(&self) -> bool {
-        self.reach != Reach::Announced
+    /// Whether an edition does nothing with what `source` gives for it.
+    pub(crate) fn is_ignored(&self, source: &Source, is_commercial: bool) -> bool {
+        let lacks_flag = self.needs_flag_in_community && *source != Source::Flag;
+        !is_commercial && (self.is_commercial || lacks_flag)
     }
 }
 
@@ -143,7 +165,7 @@ pub fn setting(key: Key) -> &'static Setting {
 
 /// The row whose flag is `name`, given without dashes.
 pub fn setting_of_flag(name: &str) -> Option<&'static Setting> {
-    TABLE.iter().find(|setting| setting.has_flag() && setting.name == name)
+    TABLE.iter().find(|setting| setting.name == name)
 }
 
 /// The default of `--data-bytes-max`: address space is scarce on small machines.
@@ -157,6 +179,8 @@ const ROW: Setting = Setting {
     default: "",
     help: "",
     reach: Reach::Everywhere,
+    variable: "",
+    needs_flag_in_community: false,
     is_commercial: false,
     is_secret: false,
     is_repeatable: false,
@@ -202,6 +226,15 @@ pub static TABLE: &[Setting] = &[
         default: "false",
         help: "Lets traffic leave this machine unencrypted. Until TLS is there, anything but \
                loopback needs it: put a proxy or a private network in between.",
+        ..ROW
+    },
+    Setting {
+        key: Key::TrustedProxy,
+        name: "trusted-proxy",
+        kind: Kind::Network,
+        help: "Takes a client's address from X-Forwarded-For if the connection comes from this \
+               address or network, at most 32. From anyone else that header means nothing.",
+        is_repeatable: true,
         ..ROW
     },
     Setting {
@@ -290,35 +323,68 @@ pub static TABLE: &[Setting] = &[
         ..ROW
     },
     Setting {
-        key: Key::TelemetryHost,
-        name: "TELEMETRY_HOST",
-        help: "Where telemetry and operator alerts go. No effect yet.",
-        reach: Reach::Announced,
+        key: Key::TarpitConnectionsMax,
+        name: "tarpit-connections-max",
+        kind: Kind::Count,
+        default: "1000",
+        help: "Holds at most so many connections that asked for what is not there, to waste a \
+               scanner's time; 0 answers them at once.",
         is_commercial: true,
         ..ROW
     },
     Setting {
+        key: Key::TarpitPerAddress,
+        name: "tarpit-per-address",
+        kind: Kind::Count,
+        help: "Holds at most so many of them from one address (of IPv6, one /64). No limit unless \
+               given.",
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::TelemetryHost,
+        name: "telemetry-host",
+        kind: Kind::Url,
+        help: "Sends telemetry to this server, and in the commercial edition operator alerts. \
+               Nothing is sent unless it is given; the community edition takes it from the flag \
+               alone.",
+        variable: "TELEMETRY_HOST",
+        needs_flag_in_community: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::TelemetryTokenFile,
+        name: "telemetry-token-file",
+        kind: Kind::File,
+        help: "Reads what telemetry and alerts authenticate with from this file: at least 32 \
+               random bytes, such as `openssl rand -hex 32` prints.",
+        needs_flag_in_community: true,
+        ..ROW
+    },
+    Setting {
         key: Key::TelemetryToken,
-        name: "TELEMETRY_TOKEN",
-        help: "What telemetry authenticates with. No effect yet.",
-        reach: Reach::Announced,
+        name: "telemetry-token",
+        help: "Gives that token itself. Other processes can see it: prefer the file.",
+        variable: "TELEMETRY_TOKEN",
         is_commercial: true,
         is_secret: true,
         ..ROW
     },
     Setting {
         key: Key::TelemetryFreq,
-        name: "TELEMETRY_FREQ",
-        help: "Seconds between two telemetry reports. No effect yet.",
-        reach: Reach::Announced,
-        is_commercial: true,
+        name: "telemetry-freq",
+        kind: Kind::Seconds,
+        default: "300",
+        help: "Sends telemetry this often (1 to 86400).",
+        variable: "TELEMETRY_FREQ",
+        needs_flag_in_community: true,
         ..ROW
     },
     Setting {
         key: Key::PopRegion,
-        name: "POP_REGION",
-        help: "The region named in operator alerts. No effect yet.",
-        reach: Reach::Announced,
+        name: "pop-region",
+        help: "Names the region of this server in telemetry and alerts, such as ca-west.",
+        variable: "POP_REGION",
         is_commercial: true,
         ..ROW
     },

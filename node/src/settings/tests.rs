@@ -1,3 +1,5 @@
+mod outward;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -338,6 +340,7 @@ fn community_warns_once_per_commercial_setting_and_serves() {
     };
     assert_eq!(loaded.warnings.len(), 7);
     assert!(loaded.warnings.iter().all(|warning| warning.contains("only the commercial edition")));
+    assert!(loaded.settings.telemetry.is_none());
     assert_eq!(named("CLAVITOR_REPLICATION_PRIMARY: "), 1);
     assert_eq!(named(":2:22: replication_backup: "), 1);
     assert_eq!(named("--replication-token-file: "), 1);
@@ -345,13 +348,6 @@ fn community_warns_once_per_commercial_setting_and_serves() {
     assert!(loaded.settings.replication.is_none());
     let report = loaded.report();
     assert!(report.contains("(ignored)") && !report.contains("hunter2"));
-}
-
-#[test]
-fn commercial_says_what_has_no_effect_yet() {
-    let environment = Environment::of([("TELEMETRY_HOST", "https://hq")]);
-    let loaded = load(vec![], &environment, true).expect("it loads");
-    assert_eq!(loaded.warnings, ["TELEMETRY_HOST: not part of this version yet; it has no effect"]);
 }
 
 #[test]

@@ -4,8 +4,13 @@ use std::net::SocketAddr;
 
 use clavitor_core::recording;
 
+use crate::http::Network;
+
 /// The longest POP id or cluster name, in bytes.
 pub const NAME_BYTES_MAX: usize = 31;
+
+/// The longest name of a region, in bytes.
+const REGION_BYTES_MAX: usize = 64;
 
 const MIB: u64 = 1024 * 1024;
 const TIB: u64 = MIB * MIB;
@@ -59,6 +64,43 @@ pub(crate) fn recorder_bytes(text: &str) -> Result<u64, String> {
         true => Ok(bytes),
         false => Err(format!("\"{text}\" is not between 1MiB and 1GiB")),
     }
+}
+
+/// Reads how many connections the tarpit may hold.
+pub(crate) fn held(text: &str) -> Result<u32, String> {
+    number(text, 0, 100_000)
+}
+
+/// Reads how many of them may come from one address.
+pub(crate) fn held_per_address(text: &str) -> Result<u32, String> {
+    number(text, 1, 100_000)
+}
+
+/// Reads how often telemetry is sent, in seconds.
+pub(crate) fn telemetry_freq(text: &str) -> Result<u64, String> {
+    number(text, 1, 86_400).map(u64::from)
+}
+
+fn number(text: &str, min: u32, max: u32) -> Result<u32, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| is_plain && (min..=max).contains(number));
+    number.ok_or_else(|| format!("\"{text}\" is not a number from {min} to {max}"))
+}
+
+/// Reads the name of a region.
+pub(crate) fn region(text: &str) -> Result<String, String> {
+    match text.len() <= REGION_BYTES_MAX && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err(format!("is longer than {REGION_BYTES_MAX} bytes or holds control characters"))
+        }
+    }
+}
+
+/// Reads an address or a network of proxies.
+pub(crate) fn network(text: &str) -> Result<Network, String> {
+    let wrong = || format!("\"{text}\" is neither an IP address nor a network such as 10.0.0.0/8");
+    text.parse().map_err(|_| wrong())
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -15,7 +15,7 @@ use clavitor_core::pop;
 use clavitor_node::driver::{Driver, Mailbox};
 use clavitor_node::plumbing::{Parts, Plumbing};
 use clavitor_node::runtime::Unreachable;
-use clavitor_node::settings::{ReplicationSettings, Secret, Settings};
+use clavitor_node::settings::{ReplicationSettings, Secret, Settings, TarpitSettings};
 use clavitor_node::store::{Store, block_on};
 
 use super::executor::{Executor, TestRuntime};
@@ -275,6 +275,9 @@ impl Cluster {
             cluster: None,
             advertise_url: Some(url(NAMES[at])),
             replication: Some(replication),
+            trusted_proxies: Vec::new(),
+            tarpit: TarpitSettings { connections_max: 0, per_address: None },
+            telemetry: None,
         }
     }
 }
