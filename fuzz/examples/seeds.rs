@@ -17,8 +17,9 @@ use clavitor_core::record::{Context, Head, Item, Record, loser_id, successor};
 use clavitor_core::time::UnixTime;
 
 fn main() -> io::Result<()> {
-    let all: [(&str, Vec<Vec<u8>>); 11] = [
+    let all: [(&str, Vec<Vec<u8>>); 12] = [
         ("ack_decoding", acks()),
+        ("client_address", forwarded()),
         ("flight_recording", noise(10)),
         ("frame_decoding", frames()),
         ("frame_round_trip", noise(6)),
@@ -38,6 +39,19 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn forwarded() -> Vec<Vec<u8>> {
+    let texts = [
+        "192.0.2.1",
+        "8.8.8.8, 192.0.2.1, 10.0.0.2",
+        "8.8.8.8\n[2001:db8::1]:443\nfd00::1, 10.0.0.2:80",
+        "unknown, 192.0.2.7:1",
+        "10.0.0.0/8",
+        "fd00::/8",
+        "::ffff:10.0.0.0",
+    ];
+    texts.into_iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
 fn pop(id: &str) -> PopId {

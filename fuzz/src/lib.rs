@@ -8,6 +8,7 @@ mod frames;
 mod machine;
 mod names;
 mod pops;
+mod proxies;
 mod reader;
 mod recordings;
 mod records;
@@ -20,6 +21,7 @@ pub use frames::{ack_decoding, frame_decoding, frame_round_trip};
 pub use machine::replication_machine;
 pub use names::names;
 pub use pops::pop_machine;
+pub use proxies::client_address;
 pub use recordings::flight_recording;
 pub use records::record_decoding;
 pub use requests::request_target;
@@ -32,6 +34,7 @@ pub type Body = fn(&[u8]);
 /// Every target by its name, which is also that of its binary and of its corpus folder.
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack_decoding", ack_decoding),
+    ("client_address", client_address),
     ("flight_recording", flight_recording),
     ("frame_decoding", frame_decoding),
     ("frame_round_trip", frame_round_trip),

@@ -19,6 +19,7 @@ mod identities;
 mod idle;
 mod outages;
 mod pair;
+mod proxies;
 mod retries;
 mod settings;
 mod shutdown;
