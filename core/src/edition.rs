@@ -7,6 +7,8 @@ use crate::alert::Alert;
 pub enum NotFound {
     /// A plain answer, at once.
     Prompt,
+    /// An answer that wastes the time of whoever scans for something to break into.
+    Slowly,
 }
 
 /// What an edition does differently. Application code never asks which one it runs on: it calls
@@ -21,8 +23,9 @@ pub trait Edition {
     /// Whether telemetry leaves this server.
     fn is_telemetry_enabled(&self) -> bool;
 
-    /// What becomes of a request that matches no route.
-    fn not_found(&self) -> NotFound;
+    /// What becomes of a request that matches no route and carries no access token in force, by the
+    /// segments of its path.
+    fn not_found(&self, path: &[Option<&str>]) -> NotFound;
 
     /// The server listens: peers should hear so. Community: nothing.
     fn start_replication(&self);

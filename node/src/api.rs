@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clavitor_core::alert::{Alert, AlertType};
-use clavitor_core::edition::NotFound;
 use clavitor_core::time::Instant;
 
 use futures_util::future::{Either, FutureExt, ready};
@@ -111,18 +110,13 @@ impl<P: Plumbing> Api<P> {
     fn note(&self, remote: IpAddr, answer: &Result<Response, Problem>) {
         match answer {
             Ok(response) => self.ledger.answered(response.status()),
-            Err(problem) => {
-                self.ledger.answered(problem.status());
-                self.ledger.refused(remote, problem.code());
-            }
+            Err(problem) => self.note_refusal(remote, problem),
         }
     }
 
-    /// What becomes of a request that matches no route.
-    fn not_found(&self, code: Code) -> Problem {
-        match self.plumbing.not_found() {
-            NotFound::Prompt => code.into(),
-        }
+    fn note_refusal(&self, remote: IpAddr, problem: &Problem) {
+        self.ledger.answered(problem.status());
+        self.ledger.refused(remote, problem.code(), problem.is_slow());
     }
 
     /// A failed read, as the client sees it.

@@ -1,6 +1,7 @@
 //! The Community edition's plumbing: one node, private, no calls home.
 
 use std::marker::PhantomData;
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use clavitor_core::alert::Alert;
@@ -12,7 +13,7 @@ use http::{HeaderMap, Method};
 
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
-use crate::http::{Problem, Response};
+use crate::http::{Problem, Response, SlowAnswer};
 use crate::plumbing::{BackupWait, Parts, Plumbing, Role};
 use crate::runtime::Runtime;
 use crate::store::{Notice, Reader, StoreError, Transaction};
@@ -40,7 +41,7 @@ impl<R: Runtime> Edition for Community<R> {
         false
     }
 
-    fn not_found(&self) -> NotFound {
+    fn not_found(&self, _path: &[Option<&str>]) -> NotFound {
         NotFound::Prompt
     }
 
@@ -138,6 +139,8 @@ impl<R: Runtime> Plumbing for Community<R> {
     fn pending_peers(&self, _seq: Seq) -> Vec<String> {
         Vec::new()
     }
+
+    fn hold(&self, _socket: TcpStream, _answer: SlowAnswer) {}
 
     fn metrics(&self, _out: &mut String) {}
 }

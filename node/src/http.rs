@@ -9,6 +9,7 @@ mod head;
 mod problem;
 mod refused;
 mod request;
+mod slow;
 mod stall;
 
 pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
@@ -16,3 +17,4 @@ pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT,
 pub use forwarded::{Network, NotANetwork, client};
 pub use problem::{Code, Problem};
 pub use request::{BadHeader, Path, Query, Request, Response, Segments, json};
+pub use slow::{HandedOver, SLOW_BYTES, SlowAnswer};

@@ -1,6 +1,7 @@
 //! What an edition brings to the server: its POP's machine, what the machine's effects mean, its
 //! routes, and its say in every write.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use clavitor_core::edition::Edition;
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
-use crate::http::{Problem, Response};
+use crate::http::{Problem, Response, SlowAnswer};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use crate::store::{Notice, Reader, Store, StoreError, Transaction};
@@ -120,6 +121,11 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
 
     /// The peers that have not confirmed a change.
     fn pending_peers(&self, seq: Seq) -> Vec<String>;
+
+    /// Gives an answer slowly, or closes the connection without one. Called where
+    /// [`Edition::not_found`] said so, once the connection has no place among the others any more.
+    /// The socket does not block.
+    fn hold(&self, socket: TcpStream, answer: SlowAnswer);
 
     /// Its own metrics, as Prometheus text.
     fn metrics(&self, out: &mut String);

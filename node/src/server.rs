@@ -2,10 +2,10 @@
 
 mod first_start;
 
-use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::pop;
@@ -13,7 +13,7 @@ use hyper::rt::{Read, Write};
 
 use crate::api::{Api, Face};
 use crate::driver::{Driver, Mailbox};
-use crate::http::{self, BodyBudget, Connections};
+use crate::http::{self, BodyBudget, Connections, HandedOver};
 use crate::plumbing::{Parts, Plumbing};
 use crate::recorder::{Recorder, RecorderError};
 use crate::runtime::Runtime;
@@ -119,9 +119,15 @@ impl<P: Plumbing> Server<P> {
         self.api.plumbing.start_replication();
     }
 
-    /// Serves a connection in a task of its own; drops it at once if there are too many.
-    pub fn accept<Io>(&self, face: Face, io: Io, remote: SocketAddr)
-    where
+    /// Serves a connection in a task of its own; drops it at once if there are too many. `release`
+    /// takes a connection from the runtime, so that it can be kept without one.
+    pub fn accept<Io>(
+        &self,
+        face: Face,
+        io: Io,
+        remote: SocketAddr,
+        release: fn(Io) -> io::Result<TcpStream>,
+    ) where
         Io: Read + Write + Unpin + Send + 'static,
         <P::Runtime as Runtime>::Timer: Unpin,
     {
@@ -133,7 +139,12 @@ impl<P: Plumbing> Server<P> {
         let timer = self.runtime.timer();
         self.runtime.spawn(async move {
             let answer = |request| api.answer(face, request);
-            http::serve(io, remote, slot, connections, budget, timer, answer).await;
+            let end = http::serve(io, remote, slot, connections, budget, timer, answer).await;
+            if let Some(HandedOver { io, answer }) = end
+                && let Ok(socket) = release(io)
+            {
+                api.plumbing.hold(socket, answer);
+            }
         });
     }
 

@@ -1,6 +1,7 @@
 //! The clocks of this machine, as the core's types.
 
 use clavitor_core::time::{Instant, UnixTime};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The wall clock.
@@ -28,6 +29,13 @@ pub fn rfc3339(time: UnixTime) -> String {
     format!("{timestamp:.3}")
 }
 
+/// A time as HTTP writes it.
+pub fn http_date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX);
+    let timestamp = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +44,11 @@ mod tests {
     fn times_print_in_utc_with_milliseconds() {
         assert_eq!(rfc3339(UnixTime(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(UnixTime(1_700_000_000_123)), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn http_has_a_form_of_its_own() {
+        assert_eq!(http_date(UnixTime(1_700_000_000_999)), "Tue, 14 Nov 2023 22:13:20 GMT");
+        assert!(!http_date(UnixTime(u64::MAX)).is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Listening sockets and signals.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use clavitor_node::settings::Settings;
 use clavitor_node::{launch, log};
 use futures_util::future::{Either, select};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::runtime::Tokio;
@@ -64,7 +65,7 @@ async fn bind(address: SocketAddr) -> Result<Bound, String> {
         let address = listener.local_addr()?;
         Ok(Bound { listener, address })
     };
-    bound.await.map_err(|error: std::io::Error| {
+    bound.await.map_err(|error: io::Error| {
         format!(
             "cannot listen on {address}: {error}; stop what listens there, or give another address"
         )
@@ -87,11 +88,15 @@ async fn accept<P: Plumbing<Runtime = Tokio>>(
             Ok((stream, remote)) => {
                 // Answers are written whole; waiting to fill a packet only delays them.
                 let _ = stream.set_nodelay(true);
-                server.accept(face, TokioIo::new(stream), remote);
+                server.accept(face, TokioIo::new(stream), remote, release);
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
+}
+
+fn release(io: TokioIo<TcpStream>) -> io::Result<std::net::TcpStream> {
+    io.into_inner().into_std()
 }
 
 fn watch_signals<P: Plumbing<Runtime = Tokio>>(server: &Server<P>) -> Result<(), String> {

@@ -158,6 +158,11 @@ impl Tarpit {
         self.queue.first().map(|(_, slot)| slot.due)
     }
 
+    /// Whether a holding still has its slot.
+    pub fn holds(&self, held: Held) -> bool {
+        self.queue.holds(held)
+    }
+
     /// What was done so far.
     pub fn totals(&self) -> Totals {
         self.totals

@@ -2,8 +2,8 @@
 //! is decided, inside transactions and out, is [`clavitor_commercial`]'s; this carries it.
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
-//! lost, `operate` answers operators, `bookkeeping` writes what must not be forgotten, `plumbing` ties it all
-//! to the server.
+//! lost, `operate` answers operators, `bookkeeping` writes what must not be forgotten, `tarpit` keeps
+//! scanners busy, `plumbing` ties it all to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod apply;
@@ -14,6 +14,7 @@ mod operate;
 mod plumbing;
 mod routes;
 mod send;
+mod tarpit;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -33,6 +34,7 @@ use clavitor_node::runtime::Runtime;
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::AbortHandle;
+use tarpit::Tarpit;
 
 /// Stands in every binary that contains this package, so that its absence can be proven.
 pub const MARKER: &str = "CLAVITOR-NODE-COMMERCIAL-d9db44ed5f00ba0ee7c2c99742e6be7c";
@@ -56,6 +58,7 @@ pub struct Commercial<R: Runtime> {
     frame_budget: BodyBudget,
     is_full: AtomicBool,
     bookkeeping: Mutex<Bookkeeping<R>>,
+    tarpit: Option<Arc<Tarpit>>,
 }
 
 /// The most bytes of frames that are being received at once.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
+use clavitor_commercial::tarpit::Totals;
 use clavitor_node::api::metric_head;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::wall;
@@ -13,6 +14,7 @@ use crate::{Commercial, lock};
 impl<R: Runtime> Commercial<R> {
     pub(crate) fn write_metrics(&self, out: &mut String) {
         let _ = writeln!(out, "# {} {}", clavitor_commercial::MARKER, crate::MARKER);
+        self.write_tarpit(out);
         let (_, views) = self.views();
         let Ok(debts) = self.debts(&views) else { return };
         let now = wall::unix_time();
@@ -54,6 +56,26 @@ impl<R: Runtime> Commercial<R> {
         metric_head(out, "clavitor_epoch", "gauge", "The number of the epoch known here.");
         let _ = writeln!(out, "clavitor_epoch {epoch}");
         self.write_counters(out);
+    }
+
+    /// What the tarpit did since the start.
+    pub fn tarpit_totals(&self) -> Totals {
+        self.tarpit.as_ref().map(|tarpit| tarpit.totals()).unwrap_or_default()
+    }
+
+    fn write_tarpit(&self, out: &mut String) {
+        let Totals { held, held_ever, dropped, bytes, wasted_ms } = self.tarpit_totals();
+        for (name, kind, help, value) in [
+            ("held", "gauge", "Connections that the tarpit holds.", held.into()),
+            ("held_total", "counter", "Connections that it ever held.", held_ever),
+            ("dropped_total", "counter", "Connections closed for lack of a slot.", dropped),
+            ("bytes_total", "counter", "Bytes given to held clients, one by one.", bytes),
+            ("seconds_total", "counter", "Time of held clients that are gone.", wasted_ms / 1_000),
+        ] {
+            let name = format!("clavitor_tarpit_{name}");
+            metric_head(out, &name, kind, help);
+            let _ = writeln!(out, "{name} {value}");
+        }
     }
 
     fn write_counters(&self, out: &mut String) {

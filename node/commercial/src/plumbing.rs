@@ -3,6 +3,7 @@
 mod effects;
 
 use std::collections::HashMap;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::tables::{self, TABLES};
-use clavitor_commercial::{boot, journal, skew};
+use clavitor_commercial::{boot, journal, skew, tarpit};
 use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
 use clavitor_core::id::{Epoch, OpId, Seq};
@@ -21,7 +22,7 @@ use clavitor_core::pop;
 use clavitor_core::time::UnixTime;
 use clavitor_node::api::{Api, ApiRequest};
 use clavitor_node::driver::Mailbox;
-use clavitor_node::http::{BodyBudget, Code, Problem, Response};
+use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::settings::Settings;
@@ -31,6 +32,7 @@ use futures_channel::oneshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::routes::Route;
+use crate::tarpit::Tarpit;
 use crate::{Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
 
 const PRIMARY_LOCATION: HeaderName = HeaderName::from_static("x-primary-location");
@@ -49,8 +51,9 @@ impl<R: Runtime> Edition for Commercial<R> {
         false
     }
 
-    fn not_found(&self) -> NotFound {
-        NotFound::Prompt
+    fn not_found(&self, path: &[Option<&str>]) -> NotFound {
+        let is_slow = self.tarpit.is_some() && !tarpit::is_exempt(path);
+        if is_slow { NotFound::Slowly } else { NotFound::Prompt }
     }
 
     fn start_replication(&self) {
@@ -105,6 +108,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             frame_budget: BodyBudget::of(FRAMES_BYTES_MAX),
             is_full: AtomicBool::new(false),
             bookkeeping: Mutex::default(),
+            tarpit: Tarpit::open(settings.tarpit),
         };
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
@@ -219,6 +223,12 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             view.pop.map_or_else(|| self.peer_url(index), |pop| pop.to_string())
         };
         pending.map(name).collect()
+    }
+
+    fn hold(&self, socket: TcpStream, answer: SlowAnswer) {
+        if let Some(tarpit) = &self.tarpit {
+            tarpit.hold(socket, &answer);
+        }
     }
 
     fn metrics(&self, out: &mut String) {

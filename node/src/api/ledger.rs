@@ -41,8 +41,9 @@ impl Ledger {
         }
     }
 
-    /// Counts a refusal, and logs the first of its kind in a minute.
-    pub fn refused(&self, source: IpAddr, code: &'static str) {
+    /// Counts a refusal, and logs the first of its kind in a minute if it says something about the
+    /// caller rather than about what it asked for; that it was refused slowly does.
+    pub fn refused(&self, source: IpAddr, code: &'static str, is_slow: bool) {
         let minute = wall::unix_time().0 / MINUTE_MS;
         let mut refused = self.lock();
         if refused.by_code.len() < CODES_MAX || refused.by_code.contains_key(code) {
@@ -59,7 +60,7 @@ impl Ledger {
         *seen += 1;
         let is_first = *seen == 1;
         drop(refused);
-        if is_first && is_worth_a_line(code) {
+        if is_first && (is_slow || is_worth_a_line(code)) {
             log::line(&format!(
                 "refused [{code}] from {source}; more of the same this minute are counted"
             ));
@@ -82,7 +83,6 @@ impl Ledger {
     }
 }
 
-/// Refusals that say something about the caller rather than about what it asked for.
 fn is_worth_a_line(code: &str) -> bool {
     matches!(code, "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP")
         || code.starts_with("CV-FRAME-")
@@ -96,8 +96,8 @@ mod tests {
     fn refusals_are_counted_by_code() {
         let ledger = Ledger::default();
         let source = IpAddr::from([127, 0, 0, 1]);
-        ledger.refused(source, "CV-BAD-NAME");
-        ledger.refused(source, "CV-BAD-NAME");
+        ledger.refused(source, "CV-BAD-NAME", false);
+        ledger.refused(source, "CV-BAD-NAME", false);
         assert_eq!(ledger.by_code().get("CV-BAD-NAME"), Some(&2));
     }
 
@@ -106,7 +106,7 @@ mod tests {
         let ledger = Ledger::default();
         for at in 0..=u16::MAX {
             let [a, b] = at.to_be_bytes();
-            ledger.refused(IpAddr::from([127, 0, a, b]), "CV-BAD-NAME");
+            ledger.refused(IpAddr::from([127, 0, a, b]), "CV-BAD-NAME", false);
         }
         assert_eq!(ledger.lock().this_minute.len(), SOURCES_MAX);
         assert_eq!(ledger.by_code().get("CV-BAD-NAME"), Some(&65_536));

@@ -1,7 +1,9 @@
 //! Which path is what, and which methods it takes.
 
+use std::future::pending;
 use std::sync::Arc;
 
+use clavitor_core::edition::NotFound;
 use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready};
 use http::{HeaderValue, Method, header};
 
@@ -45,7 +47,7 @@ pub(super) fn answer<P: Plumbing>(
 ) -> Answering {
     let now = |answer| Either::Left(ready(answer));
     let Some(route) = find(api, face, &request) else {
-        return now(Err(api.not_found(Code::NoRoute)));
+        return unmatched(api, face, request, Code::NoRoute.into());
     };
     let methods = match &route {
         Route::Entry(..) => ENTRY,
@@ -55,7 +57,7 @@ pub(super) fn answer<P: Plumbing>(
         _ => READ,
     };
     if !methods.contains(&request.method) {
-        return now(Err(method_not_allowed(api, methods)));
+        return unmatched(api, face, request, method_not_allowed(methods));
     }
     let is_read = matches!(request.method, Method::GET | Method::HEAD);
     now(match route {
@@ -82,6 +84,33 @@ pub(super) fn answer<P: Plumbing>(
             return later(async move { api.plumbing.answer(&api, route, request).await });
         }
     })
+}
+
+/// What becomes of a request that matches no route, or no method of its route.
+fn unmatched<P: Plumbing>(
+    api: &Api<P>,
+    face: Face,
+    request: ApiRequest<P>,
+    problem: Problem,
+) -> Answering {
+    if !is_slow(api, face, &request) {
+        return Either::Left(ready(Err(problem)));
+    }
+    let problem = problem.slowly();
+    if request.method == Method::HEAD {
+        return Either::Left(ready(Err(problem)));
+    }
+    api.note_refusal(request.remote.ip(), &problem);
+    request.hand_over(problem);
+    later(pending())
+}
+
+/// Whether it is answered slowly. Whoever has an access token has only mistyped something.
+fn is_slow<P: Plumbing>(api: &Api<P>, face: Face, request: &ApiRequest<P>) -> bool {
+    let is_stranger = |problem: Problem| problem.code() == Code::Unauthenticated.as_str();
+    face == Face::Full
+        && api.plumbing.not_found(&request.segments()) == NotFound::Slowly
+        && api.authenticate(request).is_err_and(is_stranger)
 }
 
 fn later(answer: impl Future<Output = Result<Response, Problem>> + Send + 'static) -> Answering {
@@ -112,10 +141,10 @@ fn find<'a, P: Plumbing>(
     Some(route)
 }
 
-fn method_not_allowed<P: Plumbing>(api: &Api<P>, methods: &[Method]) -> Problem {
+fn method_not_allowed(methods: &[Method]) -> Problem {
     let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let allow = HeaderValue::from_str(&names.join(", "));
-    let problem = api.not_found(Code::Method);
+    let problem = Problem::from(Code::Method);
     match allow {
         Ok(allow) => problem.header(header::ALLOW, allow),
         Err(_) => problem,

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::body::{BodyBudget, Cut, ResponseBody};
 use super::head::SentHead;
 use super::problem::Problem;
 use super::request::{Means, Request, Response};
+use super::slow::HandedOver;
 use super::stall::{Pending, Stall};
 
 /// The most bytes of a request's head.
@@ -38,7 +39,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// What every answer says about itself, whoever writes it.
-pub(super) const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
+const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
@@ -144,7 +145,8 @@ impl Connections {
     }
 }
 
-/// Serves one connection to its end. `answer` is the API.
+/// Serves one connection to its end, or until an answer is to be given slowly: its place is free then,
+/// and nothing on it is under way. `answer` is the API.
 pub async fn serve<Io, T, F, A>(
     io: Io,
     remote: SocketAddr,
@@ -153,14 +155,16 @@ pub async fn serve<Io, T, F, A>(
     budget: BodyBudget,
     timer: T,
     answer: F,
-) where
+) -> Option<HandedOver<Io>>
+where
     Io: Read + Write + Unpin,
     T: Timer + Clone + Send + Sync + Unpin + 'static,
     F: Fn(Request<T>) -> A,
     A: Future<Output = Result<Response, Problem>> + Unpin,
 {
     let (pending, head) = (Pending::default(), SentHead::default());
-    let means = Arc::new(Means { connections, budget, timer, pending, head });
+    let slow = Mutex::new(None);
+    let means = Arc::new(Means { connections, budget, timer, pending, head, slow });
     let service = service_fn(|request: http::Request<Incoming>| {
         let answering = Answering::begin(&means);
         let is_head = request.method() == Method::HEAD;
@@ -178,9 +182,23 @@ pub async fn serve<Io, T, F, A>(
     builder.timer(Alarm::new(means.timer.clone())).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let mut connection = builder.serve_connection(Stall::new(io, means.clone()), service);
-    serve_to_the_end(&mut connection, &means.connections, &means.pending).await;
+    let end = serve_to_the_end(&mut connection, &means.connections, &means.pending).await;
+    let io = connection.into_parts().io;
+    if end == End::HandedOver {
+        return means.take_slow().map(|answer| HandedOver { io: io.into_inner(), answer });
+    }
     slot.served();
-    linger(connection.into_parts().io, &means.timer).await;
+    linger(io, &means.timer).await;
+    None
+}
+
+/// How serving a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is to be closed.
+    Over,
+    /// Somebody else answers the last request.
+    HandedOver,
 }
 
 /// Serves a connection to its end. If the server is to stop before, the request that is under way is
@@ -189,7 +207,8 @@ async fn serve_to_the_end<Io, S, B>(
     connection: &mut http1::Connection<Io, S>,
     connections: &Connections,
     pending: &Pending,
-) where
+) -> End
+where
     Io: Read + Write + Unpin,
     S: HttpService<Incoming, ResBody = B> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -203,10 +222,13 @@ async fn serve_to_the_end<Io, S, B>(
         loop {
             // A client that breaks the protocol ends its own connection; nobody else is concerned.
             if connection.poll_without_shutdown(cx).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(End::Over);
+            }
+            if pending.is_handed_over() {
+                return Poll::Ready(End::HandedOver);
             }
             if is_stopping {
-                return if pending.is_any() { Poll::Pending } else { Poll::Ready(()) };
+                return if pending.is_any() { Poll::Pending } else { Poll::Ready(End::Over) };
             }
             // Once it watches, the task is woken, and a look at the flag tells why.
             is_stopping = if std::mem::replace(&mut is_watching, true) {
@@ -220,7 +242,7 @@ async fn serve_to_the_end<Io, S, B>(
             Pin::new(&mut *connection).graceful_shutdown();
         }
     })
-    .await;
+    .await
 }
 
 /// Closes without losing the answer: closing a socket that holds unread bytes makes the system
@@ -287,7 +309,7 @@ impl<T> Body for Sending<T> {
 }
 
 /// What every answer has in common.
-fn finish(mut response: Response, is_head: bool) -> Response {
+pub(super) fn finish(mut response: Response, is_head: bool) -> Response {
     for (name, value) in COMMON_HEADERS {
         response.headers_mut().insert(name, value);
     }

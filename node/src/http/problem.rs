@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::body::ResponseBody;
 use super::request::Response;
+use super::slow;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident, $detail:literal;)*) => {
@@ -97,7 +98,7 @@ codes! {
 }
 
 /// The media type of a problem document.
-pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+const CONTENT_TYPE: &str = "application/problem+json";
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
@@ -106,12 +107,13 @@ pub struct Problem {
     status: StatusCode,
     detail: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
+    is_slow: bool,
 }
 
 impl Problem {
     /// A refusal with an edition's own code.
     pub fn new(code: &'static str, status: StatusCode, detail: &'static str) -> Self {
-        Self { code, status, detail, headers: Vec::new() }
+        Self { code, status, detail, headers: Vec::new(), is_slow: false }
     }
 
     /// The refusal with one more header.
@@ -125,6 +127,17 @@ impl Problem {
     #[must_use]
     pub fn closing(self) -> Self {
         self.header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// The refusal with the short document of a slow answer, after which the connection closes.
+    #[must_use]
+    pub(crate) fn slowly(self) -> Self {
+        Self { is_slow: true, ..self.closing() }
+    }
+
+    /// Whether it is a slow answer's.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.is_slow
     }
 
     /// The HTTP status.
@@ -151,7 +164,12 @@ impl Problem {
 
     /// The answer.
     pub fn into_response(self) -> Response {
-        let mut response = Response::new(ResponseBody::from(self.document()));
+        let body = if self.is_slow {
+            ResponseBody::from(&slow::document(self.code)[..])
+        } else {
+            ResponseBody::from(self.document())
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let content_type = HeaderValue::from_static(CONTENT_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -1,9 +1,10 @@
 //! What a client is told whose head the parser refuses: the parser itself answers with a bare
 //! status, and a client of ours may count on a code.
 
-use super::connection::COMMON_HEADERS;
+use super::connection::finish;
 use super::head::SentHead;
-use super::problem::{CONTENT_TYPE, Code, Problem};
+use super::problem::{Code, Problem};
+use super::slow::written;
 
 /// The answer to write instead of the parser's, if `answer` is one of those.
 pub(super) fn answer(answer: &[u8], head: &SentHead) -> Option<Vec<u8>> {
@@ -15,19 +16,9 @@ pub(super) fn answer(answer: &[u8], head: &SentHead) -> Option<Vec<u8>> {
         b"431" => Code::HeadTooLarge,
         _ => return None,
     };
-    let document = Problem::from(code).document();
-    let head = format!(
-        "HTTP/1.1 {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\
-         connection: close\r\n",
-        code.status(),
-        document.len()
-    );
-    let mut answer = head.into_bytes();
-    for (name, value) in COMMON_HEADERS {
-        let parts = [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"];
-        parts.into_iter().for_each(|part| answer.extend_from_slice(part));
-    }
-    answer.extend_from_slice(b"\r\n");
+    let problem = Problem::from(code).closing();
+    let document = problem.document();
+    let mut answer = written(&finish(problem.into_response(), true));
     answer.extend_from_slice(document.as_bytes());
     Some(answer)
 }

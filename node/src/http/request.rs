@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use hyper::body::{Body, Incoming};
@@ -15,6 +15,7 @@ use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
 use super::connection::Connections;
 use super::head::SentHead;
 use super::problem::{Code, Problem};
+use super::slow::SlowAnswer;
 use super::stall::Pending;
 
 /// An answer.
@@ -48,6 +49,14 @@ pub(super) struct Means<T> {
     pub(super) timer: T,
     pub(super) pending: Pending,
     pub(super) head: SentHead,
+    pub(super) slow: Mutex<Option<SlowAnswer>>,
+}
+
+impl<T> Means<T> {
+    /// The slow answer, if a request got one.
+    pub(super) fn take_slow(&self) -> Option<SlowAnswer> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl<T: Timer> Request<T> {
@@ -112,6 +121,14 @@ impl<T: Timer> Request<T> {
         budget: &BodyBudget,
     ) -> Result<Whole, Problem> {
         read_body(self.body, bytes_max, budget, &self.means).await
+    }
+
+    /// Gives the refusal slowly: the connection is handed over with it, and ends there. The answer
+    /// that is due must never come.
+    pub(crate) fn hand_over(self, problem: Problem) {
+        let answer = SlowAnswer::new(self.remote.ip(), problem);
+        *self.means.slow.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.means.pending.hand_over();
     }
 
     /// Whether the request carries a body.

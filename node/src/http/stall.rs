@@ -25,6 +25,7 @@ const JOINED_MAX: usize = 2 * 1024;
 pub(super) struct Pending {
     is_answering: AtomicBool,
     is_unflushed: AtomicBool,
+    is_handed_over: AtomicBool,
 }
 
 // One task serves a connection; these only have to be seen by that task.
@@ -38,6 +39,17 @@ impl Pending {
     /// The answer's last byte is handed over; it has yet to be written.
     pub(super) fn end(&self) {
         self.is_answering.store(false, Ordering::Relaxed);
+    }
+
+    /// The request's answer is not this connection's any more.
+    pub(super) fn hand_over(&self) {
+        self.is_answering.store(false, Ordering::Relaxed);
+        self.is_handed_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is to be handed over, and all that came before is written.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.is_handed_over.load(Ordering::Relaxed) && !self.is_any()
     }
 
     fn flushed(&self) {
@@ -61,6 +73,10 @@ pub(super) struct Stall<Io, T> {
 impl<Io, T> Stall<Io, T> {
     pub(super) fn new(io: Io, means: Arc<Means<T>>) -> Self {
         Self { io, means, stalled: None }
+    }
+
+    pub(super) fn into_inner(self) -> Io {
+        self.io
     }
 }
 

@@ -23,7 +23,12 @@ impl<R: Runtime> Commercial<R> {
         facts: &mut Vec<Input>,
     ) -> Result<(), pop::Effect> {
         match effect {
-            Effect::Community(effect) => return Err(effect),
+            Effect::Community(effect) => {
+                if let (pop::Effect::StopAccepting, Some(tarpit)) = (&effect, &self.tarpit) {
+                    tarpit.stop();
+                }
+                return Err(effect);
+            }
             Effect::Peer { peer, effect } => self.carry_out_for_peer(peer, effect, facts),
             Effect::Release(release) => {
                 if let Some(wait) = lock(&self.waits).remove(&release.op) {

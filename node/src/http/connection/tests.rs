@@ -30,6 +30,8 @@ const END: Part = (2, b"");
 /// A client that sends part after part, and then nothing more.
 struct Client {
     sends: VecDeque<Part>,
+    // How often it is asked in vain to take bytes.
+    is_slow_for: usize,
     got: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -56,7 +58,12 @@ impl Write for Client {
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.got.lock().unwrap().extend_from_slice(buf);
+        let this = self.get_mut();
+        if this.is_slow_for > 0 {
+            this.is_slow_for -= 1;
+            return Poll::Pending;
+        }
+        this.got.lock().unwrap().extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -85,22 +92,47 @@ fn accept(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Pro
     })
 }
 
+/// Takes what is asked of `/known`, and gives everything else slowly.
+fn give_slowly(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>> {
+    if request.segments()[..] == [Some("known")] {
+        return accept(request);
+    }
+    request.hand_over(Problem::from(Code::NoRoute).slowly());
+    Box::pin(std::future::pending())
+}
+
+type Answer = fn(Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>>;
+
 /// The statuses of the answers to what is sent in these parts.
-fn converse(
-    answer: fn(Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>>,
-    sends: impl Into<VecDeque<Part>>,
-) -> Vec<String> {
-    let got = Arc::default();
-    let client = Client { sends: sends.into(), got: Arc::clone(&got) };
-    let (connections, remote) = (Connections::default(), SocketAddr::from(([127, 0, 0, 1], 1)));
+fn converse(answer: Answer, sends: impl Into<VecDeque<Part>>) -> Vec<String> {
+    let (connections, client) = (Connections::default(), client(sends, 0));
+    let got = client.got.clone();
+    assert!(serve_whole(answer, client, &connections).is_none(), "nothing is handed over");
+    statuses(&got.lock().unwrap())
+}
+
+fn client(sends: impl Into<VecDeque<Part>>, is_slow_for: usize) -> Client {
+    Client { sends: sends.into(), is_slow_for, got: Arc::default() }
+}
+
+/// Serves a connection until it ends.
+fn serve_whole(
+    answer: Answer,
+    client: Client,
+    connections: &Connections,
+) -> Option<HandedOver<Client>> {
+    let remote = SocketAddr::from(([127, 0, 0, 1], 1));
     let slot = connections.admit().unwrap();
     let (budget, timer) = (BodyBudget::default(), Scripted::new());
-    let serving = serve(client, remote, slot, connections, budget, timer, answer);
+    let serving = serve(client, remote, slot, connections.clone(), budget, timer, answer);
     let mut serving = std::pin::pin!(serving);
-    let mut turns = (0..TURNS_MAX)
-        .map(|_| serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    assert!(turns.any(|is_over| is_over), "the connection ends with its client");
-    statuses(&got.lock().unwrap())
+    for _ in 0..TURNS_MAX {
+        let turn = serving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(end) = turn {
+            return end;
+        }
+    }
+    panic!("the connection ends with its client");
 }
 
 fn statuses(answers: &[u8]) -> Vec<String> {
@@ -126,4 +158,47 @@ fn a_doubled_length_is_refused_after_a_body_that_was_read() {
 fn a_doubled_length_is_refused_after_a_request_without_a_body() {
     let first = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(converse(refuse, [(0, &first[..]), (1, DOUBLED), END]), ["401", "400"]);
+}
+
+const UNKNOWN: &[u8] = b"GET /wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const KNOWN: &[u8] = b"GET /known HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Nothing more comes while anybody listens.
+const WAIT: Part = (9, b"");
+
+#[test]
+fn a_slow_answer_takes_the_connection_with_it_and_gives_its_place_back() {
+    let connections = Connections::default();
+    let end = serve_whole(give_slowly, client([(0, UNKNOWN), WAIT], 0), &connections);
+    let HandedOver { io, answer } = end.unwrap();
+    assert!(io.got.lock().unwrap().is_empty(), "not a byte was written here");
+    assert!(answer.head.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    assert_eq!((connections.open(), answer.remote), (0, [127, 0, 0, 1].into()));
+    assert!(connections.quiet().now_or_never().is_some(), "nothing is left to answer");
+}
+
+#[test]
+fn a_kept_connection_is_handed_over_once_all_before_is_written() {
+    let pipelined = [KNOWN, KNOWN, UNKNOWN, KNOWN].concat().leak();
+    for (sends, is_slow_for) in [
+        (vec![(0, KNOWN), (1, KNOWN), (2, UNKNOWN), WAIT], 0),
+        (vec![(0, &*pipelined), WAIT], 0),
+        (vec![(0, &*pipelined), WAIT], 5),
+    ] {
+        let connections = Connections::default();
+        let end = serve_whole(give_slowly, client(sends, is_slow_for), &connections);
+        let got = end.unwrap().io.got;
+        let got = got.lock().unwrap();
+        assert_eq!(statuses(&got), ["200", "200"]);
+        assert!(got.ends_with(b"\r\n\r\n0"), "the last answer is whole");
+    }
+}
+
+#[test]
+fn a_body_that_nobody_reads_does_not_keep_a_connection() {
+    let post = b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nbegins";
+    let connections = Connections::default();
+    let end = serve_whole(give_slowly, client([(0, &post[..]), WAIT], 0), &connections);
+    assert!(end.is_some());
 }

@@ -1,6 +1,7 @@
 //! A connection's bytes over an I/O object and a timer that the tests script.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::task::Waker;
 
 use http::Method;
@@ -80,6 +81,7 @@ impl Rig {
             timer: timer.clone(),
             pending: Pending::default(),
             head: SentHead::default(),
+            slow: Mutex::new(None),
         };
         Self { timer, stall: Stall::new(Client::default(), Arc::new(means)) }
     }
