@@ -24,4 +24,6 @@ mod retries;
 mod settings;
 mod shutdown;
 mod storage_full;
+mod tarpit;
+mod tarpit_slots;
 mod three_pops;
