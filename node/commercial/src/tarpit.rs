@@ -176,3 +176,6 @@ impl Tarpit {
 fn named(held: Held) -> u64 {
     u64::from(held.generation) << 32 | u64::from(held.slot)
 }
+
+#[cfg(test)]
+mod tests;
