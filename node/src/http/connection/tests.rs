@@ -92,10 +92,12 @@ fn accept(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Pro
     })
 }
 
-/// Takes what is asked of `/known`, and gives everything else slowly.
+/// Takes what is asked of `/known`, refuses `/early`, and gives everything else slowly.
 fn give_slowly(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>> {
-    if request.segments()[..] == [Some("known")] {
-        return accept(request);
+    match request.segments()[..] {
+        [Some("known")] => return accept(request),
+        [Some("early")] => return refuse(request),
+        _ => {}
     }
     request.hand_over(Problem::from(Code::NoRoute).slowly());
     Box::pin(std::future::pending())
@@ -192,6 +194,18 @@ fn a_kept_connection_is_handed_over_once_all_before_is_written() {
         let got = got.lock().unwrap();
         assert_eq!(statuses(&got), ["200", "200"]);
         assert!(got.ends_with(b"\r\n\r\n0"), "the last answer is whole");
+    }
+}
+
+#[test]
+fn an_early_answer_is_written_before_the_connection_is_handed_over() {
+    let early = b"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+    let pipelined = [&early[..], UNKNOWN].concat().leak();
+    for is_slow_for in [0, 1, 2, 3, 9] {
+        let (connections, client) =
+            (Connections::default(), client([(0, &*pipelined), WAIT], is_slow_for));
+        let got = serve_whole(give_slowly, client, &connections).unwrap().io.got;
+        assert_eq!(statuses(&got.lock().unwrap()), ["401"]);
     }
 }
 

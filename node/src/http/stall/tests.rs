@@ -237,6 +237,22 @@ fn a_request_is_pending_until_its_answer_is_over_and_flushed() {
 }
 
 #[test]
+fn a_connection_is_handed_over_once_all_is_flushed() {
+    let mut rig = Rig::new();
+    rig.answer(false);
+    assert!(!rig.means().pending.is_handed_over(), "nobody asked for it");
+    rig.begin(false);
+    rig.means().pending.hand_over();
+    assert!(!rig.means().pending.is_handed_over(), "what came before may not be written");
+    rig.stall.io.is_stuck = true;
+    assert!(rig.flush().is_pending());
+    assert!(!rig.means().pending.is_handed_over());
+    rig.stall.io.is_stuck = false;
+    assert!(rig.flush().is_ready());
+    assert!(rig.means().pending.is_handed_over());
+}
+
+#[test]
 fn a_client_that_takes_nothing_for_half_a_minute_is_cut() {
     let mut rig = Rig::new();
     rig.begin(false);
