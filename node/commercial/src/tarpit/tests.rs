@@ -114,3 +114,16 @@ fn a_client_that_takes_no_bytes_has_no_slot() {
     let Totals { held, held_ever, .. } = tarpit.totals();
     assert_eq!((held, held_ever), (0, 1));
 }
+
+#[test]
+fn a_connection_whose_client_left_meanwhile_is_closed() {
+    let tarpit = tarpit(1);
+    let held = tarpit.arrived(answer().remote).unwrap();
+    tarpit.tell(Input::Left { held });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut client, server) = connection(&listener);
+    let socket = Socket { socket: server.into(), body: answer().body };
+    assert!(tarpit.keep(held, socket).is_ok());
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
