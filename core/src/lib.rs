@@ -6,8 +6,8 @@
 //! Reading order: [`time`] and [`id`] name things, [`hlc`] orders them, [`record`] is what is
 //! stored, [`codec`] is its bytes, [`credential`] proves access; [`store`] is what transactions do
 //! to tables of bytes, [`entry`] and [`token`] are what clients do in them; [`alert`], [`backoff`]
-//! and [`edition`] are what machines are made of; [`shutdown`] and [`pop`] are the machines;
-//! [`recording`] keeps what they were told.
+//! and [`edition`] are what machines are made of; [`shutdown`], [`telemetry`] and [`pop`] are the
+//! machines; [`recording`] keeps what they were told.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
@@ -41,6 +41,8 @@ pub mod backoff;
 pub mod edition;
 
 pub mod shutdown;
+
+pub mod telemetry;
 
 pub mod pop;
 

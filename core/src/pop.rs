@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
+use crate::id::OpId;
 use crate::shutdown::{self, Shutdown};
+use crate::telemetry::{self, Telemetry};
 use crate::time::Instant;
 
 /// A POP's machine: facts and time go in, orders come out. Runtimes and the simulator drive this
@@ -40,6 +42,18 @@ pub enum Input {
     StoreClosed,
     /// Time has passed.
     Tick,
+    /// The server listens, and telemetry is on.
+    TelemetryStarted {
+        /// The time between two reports, in milliseconds.
+        every_ms: u64,
+    },
+    /// A report was answered, or will not be; see [`telemetry::Effect::Send`].
+    ReportAnswered {
+        /// The order.
+        op: OpId,
+        /// The HTTP status; `None` if there was no answer.
+        status: Option<u16>,
+    },
 }
 
 /// An order of a POP of either edition.
@@ -53,6 +67,8 @@ pub enum Effect {
     CloseStore,
     /// End the process.
     Exit,
+    /// An order about telemetry.
+    Telemetry(telemetry::Effect),
 }
 
 impl From<shutdown::Effect> for Effect {
@@ -65,15 +81,17 @@ impl From<shutdown::Effect> for Effect {
     }
 }
 
-/// The Community edition's POP: alone, so it only logs alerts and knows how to go away.
+/// The Community edition's POP: alone, so it logs alerts, reports if somebody asked, and knows how to
+/// go away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommunityPop {
     shutdown: Shutdown,
+    telemetry: Telemetry,
 }
 
 impl Default for CommunityPop {
     fn default() -> Self {
-        Self { shutdown: Shutdown::Running }
+        Self { shutdown: Shutdown::Running, telemetry: Telemetry::default() }
     }
 }
 
@@ -82,23 +100,37 @@ impl Pop for CommunityPop {
     type Effect = Effect;
 
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
-        let mut orders = Vec::new();
+        let (mut orders, mut reports) = (Vec::new(), Vec::new());
         let mut shutdown = |input| self.shutdown.handle(now, input, &mut orders);
+        let mut telemetry = |input| self.telemetry.handle(now, input, &mut reports);
         match input {
             Input::AlertRaised(alert) => out.push(Effect::LogAlert(alert)),
             Input::ShutdownRequested => {
                 shutdown(shutdown::Input::Requested);
                 shutdown(shutdown::Input::PeersFlushed);
+                telemetry(telemetry::Input::Stopped);
             }
             Input::RequestsFinished => shutdown(shutdown::Input::RequestsFinished),
             Input::StoreClosed => shutdown(shutdown::Input::StoreClosed),
-            Input::Tick => shutdown(shutdown::Input::Tick),
+            Input::Tick => {
+                shutdown(shutdown::Input::Tick);
+                telemetry(telemetry::Input::Tick);
+            }
+            Input::TelemetryStarted { every_ms } => {
+                telemetry(telemetry::Input::Started { every_ms });
+            }
+            Input::ReportAnswered { op, status } => {
+                telemetry(telemetry::Input::Answered { op, status });
+            }
         }
+        out.extend(reports.into_iter().map(Effect::Telemetry));
         out.extend(orders.into_iter().map(Effect::from));
     }
 
     fn next_wake(&self) -> Option<(Instant, Wake)> {
-        self.shutdown.next_wake().map(|at| (at, Wake("shutdown")))
+        let shutdown = self.shutdown.next_wake().map(|at| (at, Wake("shutdown")));
+        let telemetry = self.telemetry.next_wake().map(|at| (at, Wake("telemetry")));
+        shutdown.into_iter().chain(telemetry).min_by_key(|(at, _)| *at)
     }
 }
 
@@ -128,5 +160,26 @@ mod tests {
         pop.handle(Instant(0), Input::ShutdownRequested, &mut out);
         pop.handle(Instant(0), Input::AlertRaised(alert.clone()), &mut out);
         assert!(out.contains(&Effect::LogAlert(alert)));
+    }
+
+    #[test]
+    fn reports_go_out_if_somebody_asked_and_end_with_the_signal() {
+        let (mut pop, mut out) = (CommunityPop::default(), Vec::new());
+        pop.handle(Instant(0), Input::Tick, &mut out);
+        assert_eq!((pop.next_wake(), out.len()), (None, 0));
+        pop.handle(Instant(0), Input::TelemetryStarted { every_ms: 60_000 }, &mut out);
+        let first = Instant::from_ms(telemetry::FIRST_MS);
+        assert_eq!(pop.next_wake(), Some((first, Wake("telemetry"))));
+        pop.handle(first, Input::Tick, &mut out);
+        pop.handle(first, Input::ShutdownRequested, &mut out);
+        let op = OpId(0);
+        assert_eq!(
+            out,
+            vec![
+                Effect::Telemetry(telemetry::Effect::Send { op }),
+                Effect::Telemetry(telemetry::Effect::Cancel { op }),
+                Effect::StopAccepting,
+            ]
+        );
     }
 }

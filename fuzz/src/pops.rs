@@ -245,6 +245,17 @@ fn community_input(reader: &mut Reader<'_>) -> community::Input {
         1 => community::Input::ShutdownRequested,
         2 | 3 => community::Input::RequestsFinished,
         4 | 5 => community::Input::StoreClosed,
+        6 => telemetry_input(reader),
         _ => community::Input::Tick,
+    }
+}
+
+fn telemetry_input(reader: &mut Reader<'_>) -> community::Input {
+    match reader.flag() {
+        true => community::Input::TelemetryStarted { every_ms: u64::from(reader.u32()) },
+        false => {
+            let status = reader.flag().then(|| u16::from(reader.byte()) * 3);
+            community::Input::ReportAnswered { op: OpId(u64::from(reader.byte() % 4)), status }
+        }
     }
 }

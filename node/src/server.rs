@@ -183,6 +183,8 @@ impl<P: Plumbing> Server<P> {
                 });
             }
             pop::Effect::Exit => return false,
+            // Nothing turns it on yet.
+            pop::Effect::Telemetry(_) => {}
         }
         true
     }

@@ -7,6 +7,7 @@ use clavitor_core::alert::Alert;
 use clavitor_core::id::{Epoch, PopId, Seq, StoreId};
 use clavitor_core::pop::{self as community, Pop, Wake};
 use clavitor_core::shutdown::{self, Shutdown};
+use clavitor_core::telemetry::{self, Telemetry};
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,7 @@ pub struct CommercialPop {
     unheard: Vec<u8>,
     ask_at: Option<Instant>,
     is_replacing: bool,
+    telemetry: Telemetry,
 }
 
 /// How often an imported server asks its peers whether it has heard all, in milliseconds.
@@ -73,6 +75,7 @@ impl CommercialPop {
             is_imported: boot.is_imported,
             ask_at: None,
             is_replacing: false,
+            telemetry: Telemetry::default(),
             unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
         }
     }
@@ -234,6 +237,7 @@ impl CommercialPop {
         match input {
             community::Input::AlertRaised(alert) => out.push(log(alert)),
             community::Input::ShutdownRequested => {
+                self.telemetry(now, telemetry::Input::Stopped, out);
                 self.shutdown(now, shutdown::Input::Requested, out);
             }
             community::Input::RequestsFinished => {
@@ -245,8 +249,22 @@ impl CommercialPop {
             community::Input::Tick => {
                 self.shutdown(now, shutdown::Input::Tick, out);
                 self.every_peer(now, &replication::Input::Tick, out);
+                self.telemetry(now, telemetry::Input::Tick, out);
+            }
+            community::Input::TelemetryStarted { every_ms } => {
+                self.telemetry(now, telemetry::Input::Started { every_ms }, out);
+            }
+            community::Input::ReportAnswered { op, status } => {
+                self.telemetry(now, telemetry::Input::Answered { op, status }, out);
             }
         }
+    }
+
+    fn telemetry(&mut self, now: Instant, input: telemetry::Input, out: &mut Vec<Effect>) {
+        let mut orders = Vec::new();
+        self.telemetry.handle(now, input, &mut orders);
+        let order = |order| Effect::Community(community::Effect::Telemetry(order));
+        out.extend(orders.into_iter().map(order));
     }
 
     fn shutdown(&mut self, now: Instant, input: shutdown::Input, out: &mut Vec<Effect>) {
@@ -326,7 +344,13 @@ impl Pop for CommercialPop {
         let waiter = self.waiters.next_wake().map(|at| (at, Wake("waiter")));
         let peers = self.peers.iter().filter_map(Replication::next_wake);
         let unheard = self.ask_at.map(|at| (at, Wake("unheard")));
-        peers.chain(shutdown).chain(waiter).chain(unheard).min_by_key(|(at, _)| *at)
+        let telemetry = self.telemetry.next_wake().map(|at| (at, Wake("telemetry")));
+        peers
+            .chain(shutdown)
+            .chain(waiter)
+            .chain(unheard)
+            .chain(telemetry)
+            .min_by_key(|(at, _)| *at)
     }
 }
 

@@ -56,6 +56,8 @@ impl Server {
                 self.close_if_done(process, around);
             }
             community::Effect::Exit => process.is_ended = true,
+            // Nobody turns telemetry on in this world.
+            community::Effect::Telemetry(_) => {}
         }
     }
 

@@ -85,6 +85,21 @@ fn waiting_clients_are_told_as_soon_as_nobody_is_left_who_could_confirm() {
 }
 
 #[test]
+fn a_report_that_hangs_is_cancelled_and_keeps_nobody() {
+    use clavitor_core::telemetry::{Effect as Report, FIRST_MS};
+    let report = |effect| Effect::Community(community::Effect::Telemetry(effect));
+    let op = OpId(0);
+    let mut bench = Bench::primary();
+    bench.community(community::Input::TelemetryStarted { every_ms: 60_000 });
+    bench.tick(FIRST_MS);
+    assert_eq!(bench.count(&report(Report::Send { op })), 1);
+    bench.community(community::Input::ShutdownRequested);
+    bench.community(community::Input::RequestsFinished);
+    assert_eq!(bench.count(&report(Report::Cancel { op })), 1);
+    assert_eq!(bench.count(&CLOSE), 1);
+}
+
+#[test]
 fn a_second_request_ends_at_once() {
     let mut bench = Bench::primary();
     bench.commit(true, &[], vec![]);
