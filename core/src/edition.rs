@@ -20,7 +20,7 @@ pub trait Edition {
     /// Tells a person about a condition; the line in the local log comes first and always.
     fn alert_operator(&self, alert: Alert);
 
-    /// Whether telemetry leaves this server.
+    /// Whether reports leave this server.
     fn is_telemetry_enabled(&self) -> bool;
 
     /// What becomes of a request that matches no route and carries no access token in force, by the
@@ -32,6 +32,9 @@ pub trait Edition {
 
     /// Tells the worker that something was written; never blocks, and coalesces. Community: nothing.
     fn signal_replication(&self);
+
+    /// The server listens: from now on it reports, if somebody wants that.
+    fn start_telemetry(&self);
 
     /// Starts going away.
     fn shutdown(&self);

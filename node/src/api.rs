@@ -23,6 +23,7 @@ use crate::http::{Code, Connections, Network, Problem, Request, Response, Respon
 use crate::plumbing::Plumbing;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Reporter;
 use crate::wall;
 
 use access::KnownTokens;
@@ -53,6 +54,8 @@ pub struct Api<P: Plumbing> {
     pub connections: Connections,
     /// What was refused.
     pub ledger: Ledger,
+    /// What sends reports, if somebody wants them.
+    pub reporter: Option<Arc<Reporter>>,
     known_tokens: KnownTokens,
     trusted_proxies: Vec<Network>,
     started: Instant,
@@ -68,6 +71,7 @@ impl<P: Plumbing> Api<P> {
         plumbing: Arc<P>,
         connections: Connections,
         trusted_proxies: Vec<Network>,
+        reporter: Option<Arc<Reporter>>,
     ) -> Self {
         let (ledger, started) = (Ledger::default(), wall::instant());
         Self {
@@ -75,12 +79,18 @@ impl<P: Plumbing> Api<P> {
             plumbing,
             connections,
             ledger,
+            reporter,
             known_tokens: KnownTokens::default(),
             trusted_proxies,
             started,
             is_full: AtomicBool::new(false),
             damage_told: AtomicU64::new(0),
         }
+    }
+
+    /// The time since the start, in milliseconds.
+    pub fn uptime_ms(&self) -> u64 {
+        wall::instant().ms_since(self.started)
     }
 
     /// Answers a request.

@@ -1,4 +1,4 @@
-//! The Community edition's plumbing: one node, private, no calls home.
+//! The Community edition's plumbing: one node, private, no calls home unless its command line asks.
 
 use std::marker::PhantomData;
 use std::net::TcpStream;
@@ -10,17 +10,20 @@ use clavitor_core::id::{Epoch, Seq};
 use clavitor_core::pop::{self, CommunityPop};
 use clavitor_core::time::UnixTime;
 use http::{HeaderMap, Method};
+use serde_json::{Map, Value};
 
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
 use crate::http::{Problem, Response, SlowAnswer};
 use crate::plumbing::{BackupWait, Parts, Plumbing, Role};
 use crate::runtime::Runtime;
+use crate::settings::TelemetrySettings;
 use crate::store::{Notice, Reader, StoreError, Transaction};
 
 /// The Community edition on a runtime.
 pub struct Community<R: Runtime> {
     mailbox: Arc<Mailbox<Self>>,
+    telemetry_every_ms: Option<u64>,
     runtime: PhantomData<R>,
 }
 
@@ -38,7 +41,7 @@ impl<R: Runtime> Edition for Community<R> {
     }
 
     fn is_telemetry_enabled(&self) -> bool {
-        false
+        self.telemetry_every_ms.is_some()
     }
 
     fn not_found(&self, _path: &[Option<&str>]) -> NotFound {
@@ -48,6 +51,12 @@ impl<R: Runtime> Edition for Community<R> {
     fn start_replication(&self) {}
 
     fn signal_replication(&self) {}
+
+    fn start_telemetry(&self) {
+        if let Some(every_ms) = self.telemetry_every_ms {
+            self.mailbox.push(pop::Input::TelemetryStarted { every_ms });
+        }
+    }
 
     fn shutdown(&self) {
         self.mailbox.push(pop::Input::ShutdownRequested);
@@ -65,10 +74,12 @@ impl<R: Runtime> Plumbing for Community<R> {
     const NAME: &'static str = "community";
 
     fn compose(
-        _parts: Parts<R>,
+        parts: Parts<R>,
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
-        Ok((Arc::new(Self { mailbox, runtime: PhantomData }), CommunityPop::default()))
+        let telemetry_every_ms = parts.settings.telemetry.as_ref().map(TelemetrySettings::every_ms);
+        let community = Self { mailbox, telemetry_every_ms, runtime: PhantomData };
+        Ok((Arc::new(community), CommunityPop::default()))
     }
 
     fn committed(&self, _notice: Notice) -> Option<pop::Input> {
@@ -143,4 +154,6 @@ impl<R: Runtime> Plumbing for Community<R> {
     fn hold(&self, _socket: TcpStream, _answer: SlowAnswer) {}
 
     fn metrics(&self, _out: &mut String) {}
+
+    fn telemetry(&self, _out: &mut Map<String, Value>) {}
 }

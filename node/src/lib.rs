@@ -4,7 +4,7 @@
 //! machine and what its effects mean ([`plumbing`]); this package is everything between.
 //!
 //! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
-//! [`driver`] turns a machine's effects into calls, [`recorder`] keeps what it was told, [`server`]
+//! [`telemetry`] reports to whom the operator named, [`driver`] turns a machine's effects into calls, [`recorder`] keeps what it was told, [`server`]
 //! composes them, [`settings`] and [`cli`] are what a person sees first, [`launch`] is what a
 //! runtime's `main` calls.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
@@ -12,6 +12,8 @@
 pub mod entropy;
 
 pub mod wall;
+
+pub mod host;
 
 pub mod log;
 
@@ -24,6 +26,8 @@ pub mod runtime;
 pub mod plumbing;
 
 pub mod api;
+
+pub mod telemetry;
 
 pub mod recorder;
 

@@ -11,6 +11,7 @@ use clavitor_core::time::UnixTime;
 use futures_channel::oneshot;
 use http::{HeaderMap, Method};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
@@ -129,4 +130,7 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
 
     /// Its own metrics, as Prometheus text.
     fn metrics(&self, out: &mut String);
+
+    /// Its own fields of a report, each of them in `docs/telemetry.md`.
+    fn telemetry(&self, out: &mut Map<String, Value>);
 }

@@ -19,6 +19,7 @@ use crate::recorder::{Recorder, RecorderError};
 use crate::runtime::Runtime;
 use crate::settings::{FlightRecorderSettings, Settings};
 use crate::store::{OpenError, Opening, Store, StoreError};
+use crate::telemetry::{self, Reporter};
 use crate::{log, wall};
 
 /// The exit code after a failed sync: nobody knows what is on disk, so nobody may go on.
@@ -90,6 +91,7 @@ impl<P: Plumbing> Server<P> {
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
         let trusted_proxies = settings.trusted_proxies.clone();
+        let reporter = settings.telemetry.as_ref().map(Reporter::new).map(Arc::new);
         let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
         let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
         let observer = mailbox.clone();
@@ -99,8 +101,8 @@ impl<P: Plumbing> Server<P> {
             edition.signal_replication();
         });
         let connections = Connections::default();
-        let api = Api::new(store, plumbing.clone(), connections.clone(), trusted_proxies);
-        let api = Arc::new(api);
+        let (edition, open) = (plumbing.clone(), connections.clone());
+        let api = Arc::new(Api::new(store, edition, open, trusted_proxies, reporter));
         let (end, ended) = async_channel::bounded(1);
         let driver =
             Driver::new(pop, plumbing, mailbox.clone(), runtime.clone()).recorded_by(recorder);
@@ -117,6 +119,7 @@ impl<P: Plumbing> Server<P> {
     /// Tells the machine that the sockets are open.
     pub fn listening(&self) {
         self.api.plumbing.start_replication();
+        self.api.plumbing.start_telemetry();
     }
 
     /// Serves a connection in a task of its own; drops it at once if there are too many. `release`
@@ -183,8 +186,9 @@ impl<P: Plumbing> Server<P> {
                 });
             }
             pop::Effect::Exit => return false,
-            // Nothing turns it on yet.
-            pop::Effect::Telemetry(_) => {}
+            pop::Effect::Telemetry(effect) => {
+                telemetry::perform(&self.api, &self.mailbox, &self.runtime, effect);
+            }
         }
         true
     }

@@ -110,6 +110,13 @@ pub struct TelemetrySettings {
     pub region: String,
 }
 
+impl TelemetrySettings {
+    /// The time between two reports, in milliseconds.
+    pub fn every_ms(&self) -> u64 {
+        self.freq_s.saturating_mul(1_000)
+    }
+}
+
 /// What replication needs to know. The cluster's URLs are normalised and distinct, and
 /// `advertise_url` is one of them.
 #[derive(Clone, Debug)]

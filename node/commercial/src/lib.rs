@@ -2,8 +2,8 @@
 //! is decided, inside transactions and out, is [`clavitor_commercial`]'s; this carries it.
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
-//! lost, `operate` answers operators, `bookkeeping` writes what must not be forgotten, `tarpit` keeps
-//! scanners busy, `plumbing` ties it all to the server.
+//! lost, `operate` answers operators, `telemetry` is its part of reports, `bookkeeping` writes what
+//! must not be forgotten, `tarpit` keeps scanners busy, `plumbing` ties it all to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod apply;
@@ -15,6 +15,7 @@ mod plumbing;
 mod routes;
 mod send;
 mod tarpit;
+mod telemetry;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -59,6 +60,7 @@ pub struct Commercial<R: Runtime> {
     is_full: AtomicBool,
     bookkeeping: Mutex<Bookkeeping<R>>,
     tarpit: Option<Arc<Tarpit>>,
+    telemetry_every_ms: Option<u64>,
 }
 
 /// The most bytes of frames that are being received at once.

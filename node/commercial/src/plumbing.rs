@@ -25,11 +25,12 @@ use clavitor_node::driver::Mailbox;
 use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
 use clavitor_node::runtime::Runtime;
-use clavitor_node::settings::Settings;
+use clavitor_node::settings::{Settings, TelemetrySettings};
 use clavitor_node::store::{Notice, Reader, Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
 use futures_channel::oneshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Map, Value};
 
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
@@ -48,7 +49,7 @@ impl<R: Runtime> Edition for Commercial<R> {
     }
 
     fn is_telemetry_enabled(&self) -> bool {
-        false
+        self.telemetry_every_ms.is_some()
     }
 
     fn not_found(&self, path: &[Option<&str>]) -> NotFound {
@@ -62,6 +63,12 @@ impl<R: Runtime> Edition for Commercial<R> {
 
     fn signal_replication(&self) {
         self.mailbox.ring();
+    }
+
+    fn start_telemetry(&self) {
+        if let Some(every_ms) = self.telemetry_every_ms {
+            self.mailbox.push(Input::Community(pop::Input::TelemetryStarted { every_ms }));
+        }
     }
 
     fn shutdown(&self) {
@@ -109,6 +116,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             is_full: AtomicBool::new(false),
             bookkeeping: Mutex::default(),
             tarpit: Tarpit::open(settings.tarpit),
+            telemetry_every_ms: settings.telemetry.as_ref().map(TelemetrySettings::every_ms),
         };
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
@@ -233,6 +241,10 @@ impl<R: Runtime> Plumbing for Commercial<R> {
 
     fn metrics(&self, out: &mut String) {
         self.write_metrics(out);
+    }
+
+    fn telemetry(&self, out: &mut Map<String, Value>) {
+        out.insert("replication".to_owned(), self.replication_report());
     }
 }
 

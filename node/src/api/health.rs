@@ -8,7 +8,6 @@ use super::{Api, ApiRequest};
 use crate::http::{Problem, Response, json};
 use crate::plumbing::{Plumbing, Role};
 use crate::runtime::Runtime;
-use crate::wall;
 
 pub(super) fn live<T: hyper::rt::Timer>(
     request: &crate::http::Request<T>,
@@ -56,7 +55,7 @@ pub(super) fn node<P: Plumbing>(
             "epoch": epoch.map(|epoch| json!({"number": epoch.number, "primary": epoch.primary})),
             "lease_ms_left": null,
             "entries": api.store.entries(),
-            "uptime_s": wall::instant().ms_since(api.started) / 1_000,
+            "uptime_s": api.uptime_ms() / 1_000,
         }),
     ))
 }

@@ -9,7 +9,6 @@ use super::{Api, ApiRequest, Face};
 use crate::http::{Problem, Response, ResponseBody};
 use crate::plumbing::{Plumbing, Role};
 use crate::runtime::Runtime;
-use crate::wall;
 
 pub(super) fn answer<P: Plumbing>(
     api: &Api<P>,
@@ -35,7 +34,7 @@ fn text<P: Plumbing>(api: &Api<P>) -> String {
         out,
         "clavitor_build_info{{version=\"{version}\",edition=\"{edition}\",runtime=\"{runtime}\"}} 1"
     );
-    let uptime_s = wall::instant().ms_since(api.started) / 1_000;
+    let uptime_s = api.uptime_ms() / 1_000;
     one(&mut out, "clavitor_uptime_seconds", "gauge", "Time since the start.", uptime_s);
     let is_primary = u64::from(api.plumbing.role() == Role::Primary);
     one(&mut out, "clavitor_primary", "gauge", "1 on the primary, 0 on a backup.", is_primary);
@@ -56,6 +55,12 @@ fn text<P: Plumbing>(api: &Api<P>) -> String {
     head(&mut out, "clavitor_refusals_total", "counter", "Refused requests, by code.");
     for (code, count) in api.ledger.by_code() {
         let _ = writeln!(out, "clavitor_refusals_total{{code=\"{code}\"}} {count}");
+    }
+    if let Some(reporter) = &api.reporter {
+        let (taken, failed) = reporter.counts();
+        one(&mut out, "clavitor_telemetry_reports_total", "counter", "Reports taken.", taken);
+        let help = "Reports that were not taken.";
+        one(&mut out, "clavitor_telemetry_failures_total", "counter", help, failed);
     }
     api.plumbing.metrics(&mut out);
     out
