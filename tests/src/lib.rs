@@ -4,13 +4,14 @@
 //!
 //! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
 //! a client ([`client`], [`raw`] for what no client would send), the network between
-//! POPs ([`proxy`]), what the kernel says about a process ([`process`]), and the crash rounds
+//! POPs ([`proxy`]), a receiver of what servers report ([`hq`]), what the kernel says about a process ([`process`]), and the crash rounds
 //! that the suite and the `crash-rounds` program share ([`crash`]).
 
 pub mod binary;
 pub mod client;
 pub mod cluster;
 pub mod crash;
+pub mod hq;
 pub mod metrics;
 pub mod ports;
 pub mod process;
@@ -25,6 +26,7 @@ pub mod wait;
 pub use binary::Edition;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, ClusterBuilder};
+pub use hq::Hq;
 pub use proxy::{Fault, Proxy};
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};

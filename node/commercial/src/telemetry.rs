@@ -46,6 +46,6 @@ fn row(view: &View, debt: Option<&Debt>, last: Seq, now: UnixTime) -> Value {
         "dirty": debt.map(|debt| debt.records),
         "dirty_bytes": debt.map(|debt| debt.bytes),
         "oldest_dirty_ms": debt.and_then(|debt| debt.oldest).map(age_ms),
-        "lag": last.0.saturating_sub(view.acked.0),
+        "lag": last.0.saturating_sub(view.settled_to.0),
     })
 }

@@ -26,4 +26,5 @@ mod shutdown;
 mod storage_full;
 mod tarpit;
 mod tarpit_slots;
+mod telemetry;
 mod three_pops;
