@@ -1,5 +1,5 @@
 //! Reports about this server, to whom its operator named. When to send one is
-//! [`clavitor_core::telemetry`]'s to decide; what is in one is in [`report`], and in the page of the
+//! [`clavitor_core::telemetry`]'s to decide; what is in one is in `report`, and in the page of the
 //! documentation that lists every field.
 
 mod report;
