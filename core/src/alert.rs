@@ -28,6 +28,7 @@ macro_rules! alert_types {
     };
 }
 
+// Stored by their places: a new one goes to the end.
 alert_types! {
     /// A peer or the control plane refuses this server's credentials, cluster or version.
     AuthError = "auth_error",
@@ -53,6 +54,8 @@ alert_types! {
     StorageFailed = "storage_failed",
     /// The quota or the disk is full; writes are refused.
     StorageFull = "storage_full",
+    /// Alerts for HQ were given up; the local log has them.
+    AlertsLost = "alerts_lost",
 }
 
 impl fmt::Display for AlertType {

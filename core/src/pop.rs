@@ -32,7 +32,7 @@ pub struct Wake(pub &'static str);
 /// A fact for a POP of either edition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// Something a person must look at happened outside the machines.
+    /// Something a person must look at happened outside the machines; its line is in the local log.
     AlertRaised(Alert),
     /// A signal asked the server to end.
     ShutdownRequested,
@@ -81,8 +81,7 @@ impl From<shutdown::Effect> for Effect {
     }
 }
 
-/// The Community edition's POP: alone, so it logs alerts, reports if somebody asked, and knows how to
-/// go away.
+/// The Community edition's POP: alone, so it reports if somebody asked, and knows how to go away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommunityPop {
     shutdown: Shutdown,
@@ -104,11 +103,13 @@ impl Pop for CommunityPop {
         let mut shutdown = |input| self.shutdown.handle(now, input, &mut orders);
         let mut telemetry = |input| self.telemetry.handle(now, input, &mut reports);
         match input {
-            Input::AlertRaised(alert) => out.push(Effect::LogAlert(alert)),
+            // Its line is all that becomes of it.
+            Input::AlertRaised(_) => {}
             Input::ShutdownRequested => {
                 shutdown(shutdown::Input::Requested);
                 shutdown(shutdown::Input::PeersFlushed);
                 telemetry(telemetry::Input::Stopped);
+                shutdown(shutdown::Input::AlertsKept);
             }
             Input::RequestsFinished => shutdown(shutdown::Input::RequestsFinished),
             Input::StoreClosed => shutdown(shutdown::Input::StoreClosed),
@@ -153,13 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn alerts_reach_the_local_log_even_while_going_away() {
+    fn an_alert_whose_line_is_written_orders_nothing() {
         let alert = Alert::new(AlertType::StorageFailed, "no");
         let mut pop = CommunityPop::default();
         let mut out = Vec::new();
-        pop.handle(Instant(0), Input::ShutdownRequested, &mut out);
-        pop.handle(Instant(0), Input::AlertRaised(alert.clone()), &mut out);
-        assert!(out.contains(&Effect::LogAlert(alert)));
+        pop.handle(Instant(0), Input::AlertRaised(alert), &mut out);
+        assert_eq!((out, pop), (vec![], CommunityPop::default()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Going away: stop accepting, finish requests, flush what peers take, close the store, exit.
+//! Going away: stop accepting, finish requests, flush what peers take, store what waits for HQ, close
+//! the store, exit.
 
 use alloc::vec::Vec;
 
@@ -25,6 +26,8 @@ pub enum Input {
     StoreClosed,
     /// Time has passed.
     Tick,
+    /// Every alert that waits is stored, or there is no room for it.
+    AlertsKept,
 }
 
 /// What the shutdown machine orders.
@@ -46,7 +49,7 @@ pub enum Effect {
 pub enum Shutdown {
     /// Nobody asked.
     Running,
-    /// Waiting for requests and peers.
+    /// Waiting for requests, peers and alerts.
     Draining {
         /// When waiting ends, whatever is still open.
         deadline: Instant,
@@ -54,6 +57,8 @@ pub enum Shutdown {
         requests: bool,
         /// Whether a reachable peer is still owed something.
         peers: bool,
+        /// Whether an alert has yet to be stored.
+        alerts: bool,
     },
     /// Waiting for the store.
     Closing {
@@ -75,7 +80,7 @@ impl Shutdown {
         match (&mut *self, input) {
             (Shutdown::Running, Input::Requested) => {
                 let deadline = now.plus_ms(GRACE_MS);
-                *self = Shutdown::Draining { deadline, requests: true, peers: true };
+                *self = Shutdown::Draining { deadline, requests: true, peers: true, alerts: true };
                 out.push(Effect::StopAccepting);
             }
             (Shutdown::Draining { .. } | Shutdown::Closing { .. }, Input::Requested) => {
@@ -83,6 +88,7 @@ impl Shutdown {
             }
             (Shutdown::Draining { requests, .. }, Input::RequestsFinished) => *requests = false,
             (Shutdown::Draining { peers, .. }, Input::PeersFlushed) => *peers = false,
+            (Shutdown::Draining { alerts, .. }, Input::AlertsKept) => *alerts = false,
             (Shutdown::Closing { .. }, Input::StoreClosed) => self.exit(out),
             _ => {}
         }
@@ -99,8 +105,8 @@ impl Shutdown {
 
     fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match *self {
-            Shutdown::Draining { deadline, requests, peers } => {
-                if now >= deadline || !(requests || peers) {
+            Shutdown::Draining { deadline, requests, peers, alerts } => {
+                if now >= deadline || !(requests || peers || alerts) {
                     *self = Shutdown::Closing { deadline: now.plus_ms(CLOSE_MS) };
                     out.push(Effect::CloseStore);
                 }

@@ -62,6 +62,7 @@ impl Driver {
             peers: reader.list(4, values::known),
             window: Window::STANDARD,
             is_imported: reader.flag(),
+            alerts: Default::default(),
         };
         Self {
             now: Instant::from_ms(u64::from(reader.u32())),
@@ -230,7 +231,10 @@ impl Driver {
             Effect::Peer { .. }
             | Effect::Community(_)
             | Effect::ClockJudged { .. }
-            | Effect::ImportSettled => {}
+            | Effect::ImportSettled
+            | Effect::KeepAlerts { .. }
+            | Effect::PostAlert { .. }
+            | Effect::CancelPost { .. } => {}
         }
     }
 }

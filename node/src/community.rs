@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
 use crate::http::{Problem, Response, SlowAnswer};
+use crate::log::AlertLog;
 use crate::plumbing::{BackupWait, Parts, Plumbing, Role};
 use crate::runtime::Runtime;
 use crate::settings::TelemetrySettings;
@@ -24,6 +25,7 @@ use crate::store::{Notice, Reader, StoreError, Transaction};
 pub struct Community<R: Runtime> {
     mailbox: Arc<Mailbox<Self>>,
     telemetry_every_ms: Option<u64>,
+    log: AlertLog,
     runtime: PhantomData<R>,
 }
 
@@ -37,6 +39,7 @@ impl<R: Runtime> Edition for Community<R> {
     }
 
     fn alert_operator(&self, alert: Alert) {
+        (self.log)(&alert);
         self.mailbox.offer(pop::Input::AlertRaised(alert));
     }
 
@@ -78,7 +81,7 @@ impl<R: Runtime> Plumbing for Community<R> {
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
         let telemetry_every_ms = parts.settings.telemetry.as_ref().map(TelemetrySettings::every_ms);
-        let community = Self { mailbox, telemetry_every_ms, runtime: PhantomData };
+        let community = Self { mailbox, telemetry_every_ms, log: parts.log, runtime: PhantomData };
         Ok((Arc::new(community), CommunityPop::default()))
     }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::api::{Api, ApiRequest};
 use crate::driver::Mailbox;
 use crate::http::{Problem, Response, SlowAnswer};
+use crate::log::AlertLog;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use crate::store::{Notice, Reader, Store, StoreError, Transaction};
@@ -38,6 +39,8 @@ pub struct Parts<R> {
     pub settings: Settings,
     /// The open store.
     pub store: Store,
+    /// Takes the line of an alert at once, before anything else becomes of it.
+    pub log: AlertLog,
 }
 
 /// A waiting client's place: its name, and the answer whether a backup holds its write.

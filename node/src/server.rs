@@ -92,7 +92,8 @@ impl<P: Plumbing> Server<P> {
         let mailbox = Arc::new(Mailbox::default());
         let trusted_proxies = settings.trusted_proxies.clone();
         let reporter = settings.telemetry.as_ref().map(Reporter::new).map(Arc::new);
-        let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
+        let log = Arc::new(log::alert);
+        let parts = Parts { runtime: runtime.clone(), settings, store: store.clone(), log };
         let (plumbing, pop) = P::compose(parts, mailbox.clone()).map_err(StartError::Store)?;
         let observer = mailbox.clone();
         let edition = plumbing.clone();
@@ -169,7 +170,7 @@ impl<P: Plumbing> Server<P> {
     /// Carries out what every edition's machine may order; answers whether to go on.
     fn perform(&self, effect: pop::Effect) -> bool {
         match effect {
-            pop::Effect::LogAlert(alert) => log::line(&alert.to_string()),
+            pop::Effect::LogAlert(alert) => log::alert(&alert),
             pop::Effect::StopAccepting => {
                 self.connections.stop();
                 let (mailbox, connections) = (self.mailbox.clone(), self.connections.clone());
@@ -204,6 +205,6 @@ fn open_recorder(settings: Option<&FlightRecorderSettings>) -> Result<Recorder, 
 fn end_after_failure(error: &StoreError) {
     let message = "a commit failed: the process ends, and what it acknowledged is safe";
     let alert = Alert::new(AlertType::StorageFailed, message).with("error", error);
-    log::line(&alert.to_string());
+    log::alert(&alert);
     std::process::exit(EXIT_STORAGE_FAILED);
 }

@@ -4,8 +4,8 @@
 //!
 //! Reading order: [`merge`] decides what a record becomes when two versions meet; [`frame`] is
 //! what POPs say to each other and how it is authenticated; [`replication`] is the machine that
-//! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`pop`] composes them all;
-//! [`tarpit`] keeps scanners busy, by itself.
+//! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`alerts`] tells HQ; [`pop`]
+//! composes them all; [`tarpit`] keeps scanners busy, by itself.
 //!
 //! What happens inside transactions: [`cluster`] is what is configured, [`received`] and [`tables`]
 //! are what is kept, [`epoch`] says who is primary and [`admission`] who may write; [`apply`] takes
@@ -27,6 +27,8 @@ pub mod replication;
 pub mod waiters;
 
 pub mod skew;
+
+pub mod alerts;
 
 pub mod pop;
 

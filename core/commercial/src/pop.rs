@@ -1,4 +1,5 @@
-//! A POP of a cluster: composes the machines of its peers, its waiting clients and its way out.
+//! A POP of a cluster: composes the machines of its peers, its waiting clients, its alerts and its way
+//! out.
 //! It routes, and owns no policy.
 
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use clavitor_core::telemetry::{self, Telemetry};
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::{self, Router};
 use crate::frame::Position;
 use crate::replication::{self, Replication, View};
 use crate::skew::{Clocks, Skew};
@@ -35,6 +37,8 @@ pub struct Boot {
     pub window: replication::Window,
     /// Whether it was imported and has yet to hear its peers.
     pub is_imported: bool,
+    /// What its alerts begin with.
+    pub alerts: alerts::Start,
 }
 
 /// The Commercial edition's POP.
@@ -54,6 +58,7 @@ pub struct CommercialPop {
     ask_at: Option<Instant>,
     is_replacing: bool,
     telemetry: Telemetry,
+    alerts: Router,
 }
 
 /// How often an imported server asks its peers whether it has heard all, in milliseconds.
@@ -77,6 +82,7 @@ impl CommercialPop {
             is_replacing: false,
             telemetry: Telemetry::default(),
             unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
+            alerts: Router::new(boot.alerts),
         }
     }
 
@@ -93,6 +99,11 @@ impl CommercialPop {
     /// What operators see of its peers, in the order of the configuration.
     pub fn peers(&self, now: Instant) -> Vec<View> {
         self.peers.iter().map(|peer| peer.view(now)).collect()
+    }
+
+    /// What operators see of the alerts for HQ.
+    pub fn alerts(&self) -> alerts::View {
+        self.alerts.view()
     }
 
     fn peer(&mut self, index: u8, now: Instant, input: replication::Input, out: &mut Vec<Effect>) {
@@ -235,7 +246,7 @@ impl CommercialPop {
 
     fn on_community(&mut self, now: Instant, input: community::Input, out: &mut Vec<Effect>) {
         match input {
-            community::Input::AlertRaised(alert) => out.push(log(alert)),
+            community::Input::AlertRaised(_) => {}
             community::Input::ShutdownRequested => {
                 self.telemetry(now, telemetry::Input::Stopped, out);
                 self.shutdown(now, shutdown::Input::Requested, out);
@@ -267,6 +278,33 @@ impl CommercialPop {
         out.extend(orders.into_iter().map(order));
     }
 
+    fn tell_router(&mut self, now: Instant, input: alerts::Input, out: &mut Vec<Effect>) {
+        let mut orders = Vec::new();
+        self.alerts.handle(now, input, &mut orders);
+        out.extend(orders.into_iter().map(Effect::from));
+    }
+
+    /// Tells HQ too what the machines had to tell among the effects from `from` on.
+    fn raise(&mut self, now: Instant, from: usize, out: &mut Vec<Effect>) {
+        let alert = |effect: &Effect| match effect {
+            Effect::Community(community::Effect::LogAlert(alert)) => Some(alert.clone()),
+            _ => None,
+        };
+        let raised: Vec<Alert> = out.iter().skip(from).filter_map(alert).collect();
+        for alert in raised {
+            self.tell_router(now, alerts::Input::Raised(alert), out);
+        }
+    }
+
+    /// Requests and peers can still raise an alert, so this comes last.
+    fn settle_alerts(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let is_last =
+            matches!(self.shutdown, Shutdown::Draining { requests: false, peers: false, .. });
+        if is_last && self.alerts.is_settled() {
+            self.shutdown(now, shutdown::Input::AlertsKept, out);
+        }
+    }
+
     fn shutdown(&mut self, now: Instant, input: shutdown::Input, out: &mut Vec<Effect>) {
         let mut orders = Vec::new();
         self.shutdown.handle(now, input, &mut orders);
@@ -286,13 +324,8 @@ impl CommercialPop {
         }
         out.extend(released.into_iter().map(Effect::Release));
     }
-}
 
-impl Pop for CommercialPop {
-    type Input = Input;
-    type Effect = Effect;
-
-    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
+    fn route(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Community(input) => self.on_community(now, input, out),
             Input::Started => {
@@ -334,9 +367,25 @@ impl Pop for CommercialPop {
                 self.is_replacing = false;
                 self.every_peer(now, &replication::Input::StoreReplaced { last }, out);
             }
+            Input::AlertsKept { .. } | Input::AlertsUnkept { .. } | Input::AlertPosted { .. } => {}
         }
+    }
+}
+
+impl Pop for CommercialPop {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
+        let (from, about_alerts) = (out.len(), input.about_alerts());
+        self.route(now, input, out);
         self.ask_unheard(now, out);
         self.release(now, out);
+        self.raise(now, from, out);
+        if let Some(input) = about_alerts {
+            self.tell_router(now, input, out);
+        }
+        self.settle_alerts(now, out);
     }
 
     fn next_wake(&self) -> Option<(Instant, Wake)> {
@@ -344,13 +393,10 @@ impl Pop for CommercialPop {
         let waiter = self.waiters.next_wake().map(|at| (at, Wake("waiter")));
         let peers = self.peers.iter().filter_map(Replication::next_wake);
         let unheard = self.ask_at.map(|at| (at, Wake("unheard")));
+        let alerts = self.alerts.next_wake().map(|at| (at, Wake("alerts")));
         let telemetry = self.telemetry.next_wake().map(|at| (at, Wake("telemetry")));
-        peers
-            .chain(shutdown)
-            .chain(waiter)
-            .chain(unheard)
-            .chain(telemetry)
-            .min_by_key(|(at, _)| *at)
+        let own = [shutdown, waiter, unheard, alerts, telemetry].into_iter().flatten();
+        peers.chain(own).min_by_key(|(at, _)| *at)
     }
 }
 

@@ -13,6 +13,7 @@ use clavitor_core::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::outbox::OUTBOX;
 use crate::frame::{Position, Verdict};
 use crate::received::Received;
 
@@ -32,7 +33,7 @@ pub const CONFIRMED: Table = Table::new(6, "confirmed");
 pub const JOURNAL: Table = Table::new(7, "journal");
 
 /// Every one of them.
-pub const TABLES: [Table; 5] = [PEERS, RECEIVED, SETBACKS, CONFIRMED, JOURNAL];
+pub const TABLES: [Table; 6] = [PEERS, RECEIVED, SETBACKS, CONFIRMED, JOURNAL, OUTBOX];
 
 const _: () = assert!(PEERS.place() as usize == OWN_TABLES.len(), "a place is taken");
 

@@ -19,6 +19,7 @@ fn an_idle_server_leaves_at_once() {
         (10, Input::Requested),
         (11, Input::RequestsFinished),
         (12, Input::PeersFlushed),
+        (12, Input::AlertsKept),
         (13, Input::StoreClosed),
     ]);
     assert_eq!(machine, Shutdown::Done);
@@ -26,6 +27,23 @@ fn an_idle_server_leaves_at_once() {
         effects,
         vec![(10, Effect::StopAccepting), (12, Effect::CloseStore), (13, Effect::Exit)]
     );
+}
+
+#[test]
+fn the_store_is_closed_when_requests_peers_and_alerts_are_done_in_any_order() {
+    let (requests, peers, alerts) =
+        (Input::RequestsFinished, Input::PeersFlushed, Input::AlertsKept);
+    for [first, second, third] in [
+        [requests, peers, alerts],
+        [requests, alerts, peers],
+        [peers, requests, alerts],
+        [peers, alerts, requests],
+        [alerts, requests, peers],
+        [alerts, peers, requests],
+    ] {
+        let (_, effects) = run(&[(0, Input::Requested), (1, first), (2, second), (3, third)]);
+        assert_eq!(effects, vec![(0, Effect::StopAccepting), (3, Effect::CloseStore)]);
+    }
 }
 
 #[test]
@@ -50,9 +68,10 @@ fn every_order_of_inputs_ends_in_time_with_one_exit() {
         Input::PeersFlushed,
         Input::StoreClosed,
         Input::Tick,
+        Input::AlertsKept,
     ];
-    for code in 0..5u32.pow(5) {
-        let picked = (0..5).map(|at| inputs[(code / 5u32.pow(at) % 5) as usize]);
+    for code in 0..6u32.pow(6) {
+        let picked = (0..6).map(|at| inputs[(code / 6u32.pow(at) % 6) as usize]);
         let mut script = vec![(0, Input::Requested)];
         script.extend(picked.map(|input| (1, input)));
         script.extend([(GRACE_MS + 1, Input::Tick), (GRACE_MS + CLOSE_MS + 1, Input::Tick)]);

@@ -31,6 +31,7 @@ use clavitor_core::id::{Epoch, OpId};
 use clavitor_core::time::Instant;
 use clavitor_node::driver::Mailbox;
 use clavitor_node::http::BodyBudget;
+use clavitor_node::log::AlertLog;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
@@ -45,6 +46,7 @@ pub struct Commercial<R: Runtime> {
     runtime: R,
     store: Store,
     mailbox: Arc<Mailbox<Self>>,
+    log: AlertLog,
     cluster: Cluster,
     keys: Option<Keys>,
     epoch: Mutex<Option<Epoch>>,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::admission::{self, Refused};
+use clavitor_commercial::alerts::Start;
 use clavitor_commercial::boot::Settled;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Keys;
@@ -45,6 +46,7 @@ impl<R: Runtime> Edition for Commercial<R> {
     }
 
     fn alert_operator(&self, alert: Alert) {
+        (self.log)(&alert);
         self.mailbox.offer(Input::Community(pop::Input::AlertRaised(alert)));
     }
 
@@ -90,7 +92,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         parts: Parts<R>,
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommercialPop), StoreError> {
-        let Parts { runtime, settings, store } = parts;
+        let Parts { runtime, settings, store, log } = parts;
         TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
         let cluster = cluster_of(&settings);
         let boot = settle(&store, &cluster)?;
@@ -102,6 +104,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             runtime,
             store,
             mailbox,
+            log,
             cluster,
             keys,
             epoch: Mutex::new(epoch),
@@ -290,7 +293,8 @@ fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
     // A full store must start all the same: it can still be read, and emptied.
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
-    Ok(Boot { pop, epoch, last, peers, window: Window::STANDARD, is_imported })
+    let (window, alerts) = (Window::STANDARD, Start::default());
+    Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts })
 }
 
 fn write_blocking<T: Send + 'static>(

@@ -94,6 +94,7 @@ fn boot() -> Boot {
         peers: vec![known(1), known(2)],
         window: Window::STANDARD,
         is_imported: false,
+        alerts: Default::default(),
     }
 }
 
@@ -163,15 +164,15 @@ fn another_order_than_the_recorded_one_is_the_first_difference() {
     let mut bytes = Vec::new();
     let mut rig = Rig::new(&mut bytes, "community", CommunityPop::default());
     rig.step(community::Input::Tick);
-    rig.note(&alert());
+    rig.note(&community::Input::ShutdownRequested);
     rig.writer.effects(&[community::Effect::Exit]).expect("memory takes all");
     rig.step(alert());
     drop(rig);
     let difference = replay(&bytes).expect("it is whole").difference.expect("one");
     assert_eq!((difference.moment.segment, difference.moment.step), (0, 2));
     assert_eq!(difference.moment.at, NOON.plus_ms(500));
-    assert!(difference.moment.input.contains("no room"), "{difference}");
-    assert!(matches!(&difference.what, What::Effects(now) if now[0].contains("LogAlert")));
+    assert!(difference.moment.input.contains("ShutdownRequested"), "{difference}");
+    assert!(matches!(&difference.what, What::Effects(now) if now[0].contains("StopAccepting")));
 }
 
 #[test]

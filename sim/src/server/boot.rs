@@ -121,7 +121,8 @@ impl Server {
         let peers = boot::known_peers(&Reader::new(&self.disk), urls, last);
         let peers = peers.expect("rows are whole");
         let window = Window::STANDARD;
-        let boot = Boot { pop, epoch, last, peers, window, is_imported };
+        let alerts = Default::default();
+        let boot = Boot { pop, epoch, last, peers, window, is_imported, alerts };
         (outcome, Machine::Commercial(Box::new(CommercialPop::new(boot))), known)
     }
 

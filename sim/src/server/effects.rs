@@ -34,7 +34,15 @@ impl Server {
                 process.peers_origin_ms = Some(peers_origin_ms);
             }
             Effect::ImportSettled => self.book(process, Book::ImportSettled, around),
+            // No process here has an HQ to tell.
+            Effect::KeepAlerts { .. } | Effect::PostAlert { .. } | Effect::CancelPost { .. } => {}
         }
+    }
+
+    /// Its line is written at once; then the machine hears of it.
+    pub(super) fn alert(&self, process: &mut Process, alert: Alert, around: &mut Around) {
+        around.facts.push(Fact::Alerted(self.index, alert.clone()));
+        process.tell(Input::Community(community::Input::AlertRaised(alert)));
     }
 
     fn perform_community(
@@ -105,10 +113,10 @@ impl Server {
             Peer::RolledBack { received } => {
                 let fresh = self.mint(around.bugs.is(Canary::NoStoreIdentity));
                 let message = "the data directory is an old copy; its peers refill what it lost";
-                alert(process, Alert::new(AlertType::RolledBack, message));
+                self.alert(process, Alert::new(AlertType::RolledBack, message), around);
                 self.book(process, Book::ReplaceIdentity { fresh, received }, around);
             }
-            Peer::RaiseAlert(raised) => alert(process, raised),
+            Peer::RaiseAlert(raised) => self.alert(process, raised, around),
         }
     }
 
@@ -206,8 +214,4 @@ pub(super) fn note_epoch(process: &mut Process, epoch: Epoch) {
         process.epoch = Some(epoch);
         process.tell(Input::EpochChanged(epoch));
     }
-}
-
-pub(super) fn alert(process: &mut Process, alert: Alert) {
-    process.tell(Input::Community(community::Input::AlertRaised(alert)));
 }

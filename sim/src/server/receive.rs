@@ -9,7 +9,7 @@ use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::codec;
 use clavitor_core::store::Reader;
 
-use super::effects::{alert, note_epoch};
+use super::effects::note_epoch;
 use super::{Back, Failed, Job, Process, Server, Take};
 use crate::around::{Around, keys};
 use crate::canary::Canary;
@@ -54,7 +54,7 @@ impl Server {
             Ok(peer) => peer,
             Err(refusal) => {
                 let raised = apply::address_alert(&frame, refusal);
-                raised.into_iter().for_each(|raised| alert(process, raised));
+                raised.into_iter().for_each(|raised| self.alert(process, raised, around));
                 return around.reply_to(delivery, Posted::Refused(refusal));
             }
         };
@@ -89,7 +89,7 @@ impl Server {
                 if refusal == Refusal::StorageFull && !std::mem::replace(&mut process.is_full, true)
                 {
                     let message = "there is no room for records of peers; raise --data-bytes-max";
-                    alert(process, Alert::new(AlertType::StorageFull, message));
+                    self.alert(process, Alert::new(AlertType::StorageFull, message), around);
                 }
                 return around.reply(self.index, back, Posted::Refused(refusal));
             }
@@ -104,7 +104,8 @@ impl Server {
         if applied.is_complete(&frame) {
             process.tell(clavitor_commercial::pop::Input::PeerComplete { peer });
         }
-        applied.alerts(&frame).into_iter().for_each(|raised| alert(process, raised));
+        let raised = applied.alerts(&frame);
+        raised.into_iter().for_each(|raised| self.alert(process, raised, around));
         let view = process.views.get(usize::from(peer));
         let is_complete = frame.is_hello()
             && view.is_some_and(|view| {

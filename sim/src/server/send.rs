@@ -11,7 +11,6 @@ use clavitor_core::id::{PopId, StoreId};
 use clavitor_core::record::Key;
 use clavitor_core::store::Reader;
 
-use super::effects::alert;
 use super::{Process, Server};
 use crate::around::{Around, keys};
 use crate::canary::Canary;
@@ -48,7 +47,7 @@ impl Server {
             keys: keys(),
         };
         let built = sender.build(peer, order, load);
-        built.alert.into_iter().for_each(|raised| alert(process, raised));
+        built.alert.into_iter().for_each(|raised| self.alert(process, raised, around));
         facts.push(built.fact);
         let Some(sealed) = built.sealed else { return };
         let digest = frame::digest(&sealed.bytes);

@@ -7,8 +7,10 @@ use clavitor_core::id::{Epoch, OpId, PopId, Seq, StoreId};
 use clavitor_core::pop as community;
 use clavitor_core::record::RecordId;
 use clavitor_core::store::{Awaited, Notice};
+use clavitor_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts;
 use crate::frame::Position;
 use crate::replication::{self, Answer};
 use crate::skew::Clocks;
@@ -91,6 +93,46 @@ pub enum Input {
         /// The newest sequence number.
         last: Seq,
     },
+    /// What [`Effect::KeepAlerts`] ordered is on disk.
+    AlertsKept {
+        /// The order.
+        op: OpId,
+        /// The wall clock of the transaction.
+        at: UnixTime,
+    },
+    /// What [`Effect::KeepAlerts`] ordered could not be written.
+    AlertsUnkept {
+        /// The order.
+        op: OpId,
+        /// The wall clock.
+        at: UnixTime,
+    },
+    /// HQ answered to an alert, or cannot be reached.
+    AlertPosted {
+        /// The order.
+        op: OpId,
+        /// What became of it.
+        outcome: alerts::Outcome,
+    },
+}
+
+impl Input {
+    /// What it tells the router of alerts.
+    pub(super) fn about_alerts(&self) -> Option<alerts::Input> {
+        Some(match self {
+            Input::Community(community::Input::AlertRaised(alert)) => {
+                alerts::Input::Raised(alert.clone())
+            }
+            Input::Community(community::Input::ShutdownRequested) => alerts::Input::Closing,
+            Input::Community(community::Input::Tick) | Input::Started => alerts::Input::Tick,
+            Input::AlertsKept { op, at } => alerts::Input::Kept { op: *op, at: *at },
+            Input::AlertsUnkept { op, at } => alerts::Input::Unkept { op: *op, at: *at },
+            Input::AlertPosted { op, outcome } => {
+                alerts::Input::Posted { op: *op, outcome: *outcome }
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl From<community::Input> for Input {
@@ -147,4 +189,39 @@ pub enum Effect {
     },
     /// Every peer was heard since the import, or there is none: take client writes.
     ImportSettled,
+    /// Write to the outbox, by [`alerts::outbox::keep`], and answer [`Input::AlertsKept`] or
+    /// [`Input::AlertsUnkept`].
+    KeepAlerts {
+        /// Names the order.
+        op: OpId,
+        /// What to store.
+        put: Vec<alerts::Item>,
+        /// What to forget, by number.
+        remove: Vec<u64>,
+    },
+    /// Send an alert to HQ, and answer [`Input::AlertPosted`].
+    PostAlert {
+        /// Names the order.
+        op: OpId,
+        /// The alert.
+        item: alerts::Item,
+    },
+    /// Nobody waits for HQ's answer any longer.
+    CancelPost {
+        /// The order.
+        op: OpId,
+    },
+}
+
+impl From<alerts::Effect> for Effect {
+    fn from(effect: alerts::Effect) -> Self {
+        match effect {
+            alerts::Effect::LogAlert(alert) => {
+                Effect::Community(community::Effect::LogAlert(alert))
+            }
+            alerts::Effect::Keep { op, put, remove } => Effect::KeepAlerts { op, put, remove },
+            alerts::Effect::Post { op, item } => Effect::PostAlert { op, item },
+            alerts::Effect::CancelPost { op } => Effect::CancelPost { op },
+        }
+    }
 }

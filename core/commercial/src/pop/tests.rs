@@ -10,6 +10,7 @@ use crate::frame::Verdict;
 use crate::replication::{Acked, Answer, Effect as Of, Known, Order, RecordVerdict, State, Window};
 use crate::waiters::{Release, WAIT_MS, Waiter};
 
+mod alerting;
 mod cluster;
 mod convergence;
 mod faults;
@@ -61,6 +62,7 @@ impl Bench {
             peers: (0..peers).map(known).collect(),
             window: Window::STANDARD,
             is_imported,
+            alerts: alerts::Start::default(),
         };
         let pop = CommercialPop::new(boot);
         Self { pop, now_ms: 0, out: vec![], orders: vec![], last: 0 }

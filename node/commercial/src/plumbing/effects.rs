@@ -44,6 +44,7 @@ impl<R: Runtime> Commercial<R> {
                 |txn: &mut Transaction<'_>| books::settle_import(txn),
                 |edition| edition.is_imported.store(false, Ordering::Release),
             ),
+            Effect::KeepAlerts { .. } | Effect::PostAlert { .. } | Effect::CancelPost { .. } => {}
         }
         Ok(())
     }

@@ -82,6 +82,7 @@ impl Server {
             peers: known,
             window: Window::STANDARD,
             is_imported: false,
+            alerts: Default::default(),
         }));
     }
 

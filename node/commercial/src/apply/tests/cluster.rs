@@ -100,7 +100,9 @@ impl Cluster {
         let store = pop.dir.open(NAMES[at], settings.data_bytes_max, pop.clock);
         let mailbox = Arc::new(Mailbox::default());
         let runtime = self.executor.runtime(at);
-        let parts = Parts { runtime: runtime.clone(), settings, store: store.clone() };
+        let alerts = pop.alerts.clone();
+        let log = Arc::new(move |alert: &Alert| lock(&alerts).push(alert.clone()));
+        let parts = Parts { runtime: runtime.clone(), settings, store: store.clone(), log };
         let (commercial, machine) =
             Commercial::<TestRuntime>::compose(parts, mailbox.clone()).unwrap();
         let observer = mailbox.clone();

@@ -1,0 +1,270 @@
+//! What waits for HQ: in which order, what becomes one item, and what must go.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use clavitor_core::alert::{Alert, AlertType};
+use clavitor_core::time::{Instant, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Sender, bounds};
+
+/// The most items that wait. Beyond it the oldest of the most frequent type goes.
+pub const ITEMS_MAX: usize = 256;
+
+/// The most items beside them that report what went.
+pub const LOST_ITEMS_MAX: usize = 4;
+
+/// The most different alerts of one type that wait without having been offered; one more is
+/// counted in the newest.
+pub const PER_TYPE_MAX: usize = 8;
+
+/// How long further alerts of a type are held back, and counted, once one was offered, in
+/// milliseconds.
+pub const HOLD_BACK_MS: u64 = 60_000;
+
+/// How old an item may become, in milliseconds. HQ remembers keys for longer.
+pub const AGE_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The items that wait.
+///
+/// Invariant: a frozen entry's item does not change; an entry is dirty while `kept` is not its
+/// count, and a frozen one that is dirty is the next to be offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Queue {
+    seed: u64,
+    sender: Sender,
+    next_number: u64,
+    entries: Vec<Entry>,
+    held: BTreeMap<AlertType, Held>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    item: Item,
+    // The count it is stored with; 0 for never.
+    kept: u32,
+    may_be_stored: bool,
+    // An order to store it has yet to be answered.
+    is_under_way: bool,
+    is_frozen: bool,
+    refusals: u8,
+    not_before: Instant,
+    expires: Instant,
+}
+
+/// Alerts of a type from `from` on wait until `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    until: Instant,
+    from: u64,
+}
+
+impl Queue {
+    pub(super) fn new(
+        seed: u64,
+        sender: Sender,
+        items: Vec<Item>,
+        (now, wall): (Instant, UnixTime),
+    ) -> Self {
+        let next_number = items.last().map_or(1, |item| item.number.saturating_add(1));
+        let entry = |item: Item| {
+            let age_ms = wall.signed_ms_since(item.at.unwrap_or(wall));
+            let left_ms = AGE_MAX_MS.saturating_sub(u64::try_from(age_ms).unwrap_or_default());
+            Entry {
+                kept: item.count,
+                may_be_stored: true,
+                is_under_way: false,
+                is_frozen: true,
+                refusals: 0,
+                not_before: Instant(0),
+                expires: now.plus_ms(left_ms),
+                item,
+            }
+        };
+        let sender = bounds::bounded_sender(sender);
+        let entries = items.into_iter().map(entry).collect();
+        Self { seed, sender, next_number, entries, held: BTreeMap::new() }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Counts an alert in an item that waits, if there is one that takes it.
+    pub(super) fn count_in(&mut self, alert: &Alert, count: u32) -> bool {
+        let is_open = |entry: &&mut Entry| {
+            !entry.is_frozen && entry.item.alert.alert_type == alert.alert_type
+        };
+        let mut of_type: Vec<&mut Entry> = self.entries.iter_mut().filter(is_open).collect();
+        let is_full = of_type.len() >= PER_TYPE_MAX;
+        let equal = of_type.iter().position(|entry| entry.item.alert == *alert);
+        let at = equal.or(is_full.then(|| of_type.len() - 1));
+        let Some(entry) = at.and_then(|at| of_type.get_mut(at)) else { return false };
+        entry.item.count = entry.item.count.saturating_add(count);
+        true
+    }
+
+    /// Lets an alert wait as an item of its own.
+    pub(super) fn add(&mut self, now: Instant, alert: Alert, count: u32) {
+        let number = self.next_number;
+        self.next_number = number.saturating_add(1);
+        let mut key = [0; 16];
+        let (seed, rest) = key.split_at_mut(8);
+        seed.copy_from_slice(&self.seed.to_be_bytes());
+        rest.copy_from_slice(&number.to_be_bytes());
+        let sender = self.sender.clone();
+        self.entries.push(Entry {
+            item: Item { number, key, alert, count, at: None, sender },
+            kept: 0,
+            may_be_stored: false,
+            is_under_way: false,
+            is_frozen: false,
+            refusals: 0,
+            not_before: Instant(0),
+            expires: now.plus_ms(AGE_MAX_MS),
+        });
+    }
+
+    /// The next item to be sent, from now on frozen; `None` also while it has yet to be stored.
+    /// Without room a stored item is sent as it is stored: what was counted since comes second.
+    pub(super) fn offer(&mut self, now: Instant, has_no_room: bool) -> Option<(Item, u32)> {
+        let is_free = |entry: &Entry| free_at(&self.held, entry) <= now;
+        let at = self.entries.iter().position(is_free)?;
+        let next_number = self.next_number;
+        let entry = self.entries.get_mut(at)?;
+        entry.is_frozen = true;
+        if !is_ready(entry, has_no_room) {
+            return None;
+        }
+        let mut rest = 0;
+        if entry.kept > 0 {
+            rest = entry.item.count.saturating_sub(entry.kept);
+            entry.item.count = entry.kept;
+        }
+        let held = self.held.entry(entry.item.alert.alert_type);
+        let held = held.or_insert(Held { until: now, from: 0 });
+        if held.until <= now {
+            *held = Held { until: now.plus_ms(HOLD_BACK_MS), from: next_number };
+        }
+        Some((entry.item.clone(), rest))
+    }
+
+    /// When the next item may be offered; `None` if none waits, or one waits to be stored first.
+    pub(super) fn free_at(&self, has_no_room: bool) -> Option<Instant> {
+        let is_unstored = |entry: &Entry| entry.is_frozen && !is_ready(entry, has_no_room);
+        if self.entries.iter().any(is_unstored) {
+            return None;
+        }
+        self.entries.iter().map(|entry| free_at(&self.held, entry)).min()
+    }
+
+    /// Puts an item that was refused behind the others; how often it was.
+    pub(super) fn refuse(&mut self, number: u64, again: Instant) -> u8 {
+        let Some(at) = self.position(number) else { return 0 };
+        let mut entry = self.entries.remove(at);
+        entry.refusals = entry.refusals.saturating_add(1);
+        entry.not_before = again;
+        let refusals = entry.refusals;
+        self.entries.push(entry);
+        refusals
+    }
+
+    /// Takes an item out; whether it may be in the outbox.
+    pub(super) fn take(&mut self, number: u64) -> Option<(Item, bool)> {
+        let entry = self.entries.remove(self.position(number)?);
+        Some((entry.item, entry.may_be_stored))
+    }
+
+    /// What has become too old.
+    pub(super) fn expired(&self, now: Instant, in_flight: Option<u64>) -> Vec<u64> {
+        let expired = self.entries.iter().filter(|entry| entry.expires <= now);
+        let numbers = expired.map(|entry| entry.item.number);
+        numbers.filter(|number| Some(*number) != in_flight).collect()
+    }
+
+    /// The item that must go, if too many wait: the oldest of the most frequent type.
+    pub(super) fn excess(&self, in_flight: Option<u64>) -> Option<u64> {
+        let alerts = || self.entries.iter().filter(|entry| !is_report(entry));
+        if alerts().count() <= ITEMS_MAX {
+            return None;
+        }
+        let mut counts: BTreeMap<AlertType, u32> = BTreeMap::new();
+        for entry in alerts() {
+            *counts.entry(entry.item.alert.alert_type).or_default() += 1;
+        }
+        let most = counts.values().max().copied()?;
+        let is_of_most = |entry: &&Entry| counts.get(&entry.item.alert.alert_type) == Some(&most);
+        let numbers = alerts().filter(is_of_most).map(|entry| entry.item.number);
+        numbers.filter(|number| Some(*number) != in_flight).min()
+    }
+
+    /// The report of losses that must go before another one comes.
+    pub(super) fn excess_report(&self, in_flight: Option<u64>) -> Option<u64> {
+        let reports = || self.entries.iter().filter(|entry| is_report(entry));
+        let numbers = reports().map(|entry| entry.item.number);
+        let oldest = numbers.filter(|number| Some(*number) != in_flight).min();
+        oldest.filter(|_| reports().count() >= LOST_ITEMS_MAX)
+    }
+
+    /// Whether something waits that is not stored as it is.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.entries.iter().any(is_dirty)
+    }
+
+    /// Whether something of it should be stored at once: an alert, or what is to be sent. How often
+    /// an alert was raised can wait a little.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.entries.iter().any(|entry| is_dirty(entry) && (entry.kept == 0 || entry.is_frozen))
+    }
+
+    /// What is to be stored.
+    pub(super) fn dirty(&mut self) -> Vec<Item> {
+        let dirty = self.entries.iter_mut().filter(|entry| is_dirty(entry));
+        let item = |entry: &mut Entry| {
+            entry.may_be_stored = true;
+            entry.is_under_way = true;
+            entry.item.clone()
+        };
+        dirty.map(item).collect()
+    }
+
+    /// An item was stored with this count, or could not be. If it has no time yet, it is of this.
+    pub(super) fn tried(&mut self, number: u64, kept: Option<u32>, at: UnixTime) {
+        if let Some(entry) = self.position(number).and_then(|at| self.entries.get_mut(at)) {
+            entry.is_under_way = false;
+            entry.kept = kept.unwrap_or(entry.kept);
+            entry.item.at = entry.item.at.or(Some(at));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.entries.iter().map(|entry| &entry.item)
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.item.number == number)
+    }
+}
+
+fn is_dirty(entry: &Entry) -> bool {
+    entry.kept != entry.item.count
+}
+
+/// Whether an item can be sent: it is stored as it is, or was tried to and there is no room.
+fn is_ready(entry: &Entry, has_no_room: bool) -> bool {
+    !is_dirty(entry) || (has_no_room && !entry.is_under_way && entry.item.at.is_some())
+}
+
+fn is_report(entry: &Entry) -> bool {
+    entry.item.alert.alert_type == AlertType::AlertsLost
+}
+
+/// From when on an item may be offered. What was offered before is held back by nothing but its own
+/// refusal.
+fn free_at(held: &BTreeMap<AlertType, Held>, entry: &Entry) -> Instant {
+    let held = held.get(&entry.item.alert.alert_type);
+    let held = held.filter(|held| !entry.is_frozen && entry.item.number >= held.from);
+    held.map_or(entry.not_before, |held| held.until)
+}

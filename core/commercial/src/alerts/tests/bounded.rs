@@ -1,0 +1,109 @@
+use super::*;
+
+const TYPES: [AlertType; 3] = [AlertType::ClockSkew, AlertType::StorageFull, AlertType::RolledBack];
+
+/// Runs over processes, so that more of a type wait than one process lets wait.
+fn filled(of: impl Fn(u64) -> AlertType) -> Bench {
+    let mut bench = Bench::new();
+    let mut seed = 100;
+    while bench.waiting() < ITEMS_MAX as u64 {
+        let before = bench.waiting();
+        for at in 0..PER_TYPE_MAX as u64 {
+            let number = before + at;
+            if bench.waiting() < ITEMS_MAX as u64 {
+                bench.raise(alert(of(number), &format!("{number}")));
+            }
+        }
+        seed += 1;
+        bench = bench.restarted(seed);
+    }
+    bench.input(Input::Tick);
+    bench
+}
+
+fn messages(bench: &Bench) -> Vec<String> {
+    bench.outbox.values().map(|item| item.alert.message.clone()).collect()
+}
+
+#[test]
+fn when_it_is_full_the_oldest_of_the_most_frequent_type_goes_but_never_one_in_flight() {
+    let mut bench = filled(|number| TYPES[if number < 200 { 0 } else { 1 }]);
+    assert_eq!(bench.last().alert.message, "0", "it is under way");
+    bench.raise(alert(AlertType::RolledBack, "new"));
+    let left = messages(&bench);
+    assert!(left.contains(&"0".to_string()) && !left.contains(&"1".to_string()));
+    assert!(left.contains(&"2".to_string()) && left.contains(&"new".to_string()));
+    assert_eq!(bench.waiting(), ITEMS_MAX as u64 + 1, "the report has a place of its own");
+    let lost = bench.outbox.values().filter(|it| it.alert.alert_type == AlertType::AlertsLost);
+    assert_eq!(lost.map(|item| item.count).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn losses_add_up_in_one_report() {
+    let mut bench = filled(|number| TYPES[usize::from(number >= 200)]);
+    for at in 0..7 {
+        bench.raise(alert(AlertType::RolledBack, &format!("new {at}")));
+    }
+    assert_eq!(bench.lines.len(), 1);
+    assert_eq!((bench.waiting(), bench.router.view().lost), (ITEMS_MAX as u64 + 1, 7));
+    bench.until(KEEP_EVERY_MS * 2);
+    let lost = bench.outbox.values().filter(|it| it.alert.alert_type == AlertType::AlertsLost);
+    assert_eq!(lost.map(|item| item.count).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
+fn reports_are_bounded_too_and_keep_their_sum() {
+    let mut bench = filled(|_| AlertType::ClockSkew);
+    let mut raised = 0;
+    for seed in 0..20 {
+        for at in 0..3 {
+            bench.raise(alert(AlertType::RolledBack, &format!("{seed} {at}")));
+            raised += 1;
+        }
+        bench.until(bench.now_ms + KEEP_EVERY_MS);
+        bench = bench.restarted(1_000 + seed);
+        bench.input(Input::Tick);
+    }
+    let lost = bench.outbox.values().filter(|it| it.alert.alert_type == AlertType::AlertsLost);
+    let counts: Vec<u32> = lost.map(|item| item.count).collect();
+    assert!(counts.len() <= LOST_ITEMS_MAX, "{counts:?}");
+    assert_eq!(counts.iter().sum::<u32>(), raised);
+}
+
+#[test]
+fn what_is_older_than_a_week_is_lost_in_one_process_or_over_several() {
+    for restarts in [false, true] {
+        let mut bench = Bench::new();
+        bench.raise(skew());
+        bench.answer(Outcome::Away);
+        bench.until(AGE_MAX_MS - LAST_DELAY_MS);
+        if restarts {
+            bench = bench.restarted(8);
+        }
+        bench.until(AGE_MAX_MS - 1);
+        assert_eq!(bench.router.view().lost, 0);
+        bench.until(AGE_MAX_MS + LAST_DELAY_MS);
+        assert_eq!((bench.router.view().lost, bench.waiting()), (1, 1));
+        assert_eq!(bench.last().alert.alert_type, AlertType::AlertsLost);
+    }
+}
+
+#[test]
+fn a_wall_clock_that_is_set_right_loses_nothing_in_this_process() {
+    let mut bench = Bench::starting(Start { wall: UnixTime(0), ..start() });
+    bench.raise(skew());
+    bench.answer(Outcome::Away);
+    bench.until(3_600_000);
+    assert_eq!((bench.router.view().lost, bench.waiting()), (0, 1));
+}
+
+#[test]
+fn long_alerts_are_cut_where_they_enter_and_long_senders_too() {
+    let sender = Sender { hostname: "h".repeat(300), region: "r".repeat(300) };
+    let mut bench = Bench::starting(Start { sender, ..start() });
+    bench.raise(alert(AlertType::ClockSkew, &"m".repeat(9_999)));
+    let item = bench.last();
+    assert_eq!(item.alert.message.len(), MESSAGE_BYTES_MAX);
+    assert_eq!(item.sender.hostname.len(), SENDER_BYTES_MAX);
+    assert_eq!(item.sender.region.len(), SENDER_BYTES_MAX);
+}

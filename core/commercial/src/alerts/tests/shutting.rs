@@ -1,0 +1,41 @@
+use super::*;
+
+#[test]
+fn a_post_in_flight_is_cancelled_and_nothing_is_sent_any_more() {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    let op = bench.posts[0].0;
+    bench.input(Input::Closing);
+    assert_eq!(bench.cancelled, [op]);
+    bench.raise(full());
+    bench.until(3_600_000);
+    assert_eq!(bench.posts.len(), 1);
+    assert_eq!((bench.outbox.len(), bench.router.is_settled()), (2, true));
+}
+
+#[test]
+fn it_is_settled_once_everything_that_waits_is_stored() {
+    let mut bench = Bench::new();
+    bench.raise(full());
+    bench.raise(skew());
+    bench.raise(skew());
+    assert!(!bench.router.is_settled(), "a count can wait a second, but not when it ends");
+    bench.is_slow = true;
+    bench.input(Input::Closing);
+    assert!(!bench.router.is_settled());
+    bench.answer_keep();
+    assert!(bench.router.is_settled());
+    let counts: Vec<u32> = bench.outbox.values().map(|item| item.count).collect();
+    assert_eq!(counts, [1, 2]);
+}
+
+#[test]
+fn a_full_disk_does_not_hold_it_up() {
+    let mut bench = Bench::new();
+    bench.takes = false;
+    bench.raise(skew());
+    bench.input(Input::Closing);
+    assert!(bench.router.is_settled());
+    bench.raise(full());
+    assert!(bench.router.is_settled(), "the line is in the local log");
+}
