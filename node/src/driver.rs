@@ -45,14 +45,17 @@ impl<P: Plumbing> Mailbox<P> {
         let _ = self.bell.try_send(());
     }
 
-    /// Hands the machine a fact that others can cause in any number; dropped if too many wait.
-    pub fn offer(&self, fact: P::Input) {
+    /// Hands the machine a fact that others can cause in any number; `false` if it is dropped
+    /// because too many wait.
+    pub fn offer(&self, fact: P::Input) -> bool {
         let mut waiting = self.lock();
-        if waiting.facts.len() < MAILBOX_MAX {
+        let fits = waiting.facts.len() < MAILBOX_MAX;
+        if fits {
             waiting.facts.push_back(fact);
         }
         drop(waiting);
         let _ = self.bell.try_send(());
+        fits
     }
 
     /// Keeps word of a commit for when the machine looks next; never blocks, and coalesces.

@@ -109,7 +109,9 @@ impl<R: Runtime> Commercial<R> {
         if let Some(epoch) = applied.epoch {
             self.note_epoch(epoch);
         }
-        applied.facts(peer, frame).into_iter().for_each(|fact| self.mailbox.offer(fact));
+        for fact in applied.facts(peer, frame) {
+            self.mailbox.offer(fact);
+        }
         if applied.is_complete(frame) {
             self.mailbox.push(Input::PeerComplete { peer });
         }

@@ -3,9 +3,11 @@
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
 //! lost, `operate` answers operators, `telemetry` is its part of reports, `bookkeeping` writes what
-//! must not be forgotten, `tarpit` keeps scanners busy, `plumbing` ties it all to the server.
+//! must not be forgotten, `alerts` tells HQ, `tarpit` keeps scanners busy, `plumbing` ties it all to
+//! the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
+mod alerts;
 mod apply;
 mod bookkeeping;
 mod journal;
@@ -21,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use alerts::Alerts;
 use bookkeeping::Bookkeeping;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::{Keys, Member};
@@ -63,6 +66,7 @@ pub struct Commercial<R: Runtime> {
     bookkeeping: Mutex<Bookkeeping<R>>,
     tarpit: Option<Arc<Tarpit>>,
     telemetry_every_ms: Option<u64>,
+    alerts: Alerts,
 }
 
 /// The most bytes of frames that are being received at once.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
+use clavitor_commercial::alerts::View;
 use clavitor_commercial::tarpit::Totals;
 use clavitor_node::api::metric_head;
 use clavitor_node::runtime::Runtime;
@@ -15,6 +16,7 @@ impl<R: Runtime> Commercial<R> {
     pub(crate) fn write_metrics(&self, out: &mut String) {
         let _ = writeln!(out, "# {} {}", clavitor_commercial::MARKER, crate::MARKER);
         self.write_tarpit(out);
+        self.write_alert_metrics(out);
         let (_, views) = self.views();
         let Ok(debts) = self.debts(&views) else { return };
         let now = wall::unix_time();
@@ -88,6 +90,29 @@ impl<R: Runtime> Commercial<R> {
         for (name, help, counter) in counters {
             metric_head(out, name, "counter", help);
             let _ = writeln!(out, "{name} {}", counter.load(Ordering::Relaxed));
+        }
+    }
+
+    fn write_alert_metrics(&self, out: &mut String) {
+        let View { waiting, sent, lost } = self.alerts.seen();
+        let metrics = [
+            (
+                "clavitor_alerts_waiting",
+                "gauge",
+                "Alerts that wait for HQ, equal ones as one.",
+                waiting,
+            ),
+            (
+                "clavitor_alerts_sent_total",
+                "counter",
+                "Alerts that HQ took, equal ones as one.",
+                sent,
+            ),
+            ("clavitor_alerts_lost_total", "counter", "Alerts given up before HQ took them.", lost),
+        ];
+        for (name, kind, help, value) in metrics {
+            metric_head(out, name, kind, help);
+            let _ = writeln!(out, "{name} {value}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::admission::{self, Refused};
-use clavitor_commercial::alerts::Start;
 use clavitor_commercial::boot::Settled;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Keys;
@@ -33,6 +32,7 @@ use futures_channel::oneshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
+use crate::alerts::{self, Alerts};
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
 use crate::{Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
@@ -47,7 +47,9 @@ impl<R: Runtime> Edition for Commercial<R> {
 
     fn alert_operator(&self, alert: Alert) {
         (self.log)(&alert);
-        self.mailbox.offer(Input::Community(pop::Input::AlertRaised(alert)));
+        if !self.mailbox.offer(Input::Community(pop::Input::AlertRaised(alert))) {
+            self.alerts.drop_one();
+        }
     }
 
     fn is_telemetry_enabled(&self) -> bool {
@@ -95,7 +97,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         let Parts { runtime, settings, store, log } = parts;
         TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
         let cluster = cluster_of(&settings);
-        let boot = settle(&store, &cluster)?;
+        let telemetry = settings.telemetry.as_ref();
+        let boot = settle(&store, &cluster, telemetry)?;
         let Boot { epoch, is_imported, .. } = boot;
         let lowest = boot.peers.iter().map(|peer| peer.cursor).min();
         lowest.into_iter().for_each(|cursor| store.set_confirmed(cursor));
@@ -119,7 +122,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             is_full: AtomicBool::new(false),
             bookkeeping: Mutex::default(),
             tarpit: Tarpit::open(settings.tarpit),
-            telemetry_every_ms: settings.telemetry.as_ref().map(TelemetrySettings::every_ms),
+            telemetry_every_ms: telemetry.map(TelemetrySettings::every_ms),
+            alerts: Alerts::new(telemetry),
         };
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
@@ -141,6 +145,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     fn observe(&self, pop: &CommercialPop) {
         let at = wall::instant();
         *lock(&self.peers) = PeersSeen { at, views: pop.peers(at) };
+        self.alerts.observe(pop.alerts());
     }
 
     fn route(&self, segments: &[Option<&str>]) -> Option<Route> {
@@ -282,7 +287,11 @@ fn cluster_of(settings: &Settings) -> Cluster {
 }
 
 /// Settles what must be before the machine starts, and finds out what it starts with.
-fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
+fn settle(
+    store: &Store,
+    cluster: &Cluster,
+    telemetry: Option<&TelemetrySettings>,
+) -> Result<Boot, StoreError> {
     let (pop, last) = (store.pop(), store.last());
     let of = cluster.clone();
     let Settled { epoch, is_imported } =
@@ -293,7 +302,8 @@ fn settle(store: &Store, cluster: &Cluster) -> Result<Boot, StoreError> {
     // A full store must start all the same: it can still be read, and emptied.
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
-    let (window, alerts) = (Window::STANDARD, Start::default());
+    let alerts = alerts::start(store, telemetry)?;
+    let window = Window::STANDARD;
     Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts })
 }
 

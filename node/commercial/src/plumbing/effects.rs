@@ -44,7 +44,9 @@ impl<R: Runtime> Commercial<R> {
                 |txn: &mut Transaction<'_>| books::settle_import(txn),
                 |edition| edition.is_imported.store(false, Ordering::Release),
             ),
-            Effect::KeepAlerts { .. } | Effect::PostAlert { .. } | Effect::CancelPost { .. } => {}
+            Effect::KeepAlerts { op, put, remove } => self.keep_alerts(op, put, remove),
+            Effect::PostAlert { op, item } => self.post_alert(op, &item),
+            Effect::CancelPost { op } => self.cancel_post(op),
         }
         Ok(())
     }

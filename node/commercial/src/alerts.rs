@@ -1,0 +1,163 @@
+//! Carries alerts to HQ, and what waits of them to disk. What is sent when, and what an answer
+//! means, is [`clavitor_commercial::alerts`]'s.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use clavitor_commercial::alerts::{Item, Outcome, Sender, Start, View, outbox};
+use clavitor_commercial::pop::Input;
+use clavitor_core::edition::Edition;
+use clavitor_core::id::OpId;
+use clavitor_node::runtime::{Post, Runtime, content_type};
+use clavitor_node::settings::{Secret, TelemetrySettings};
+use clavitor_node::store::{Stop, Store, StoreError, Transaction};
+use clavitor_node::{entropy, host, wall};
+use futures_util::future::{AbortHandle, abortable};
+use http::{HeaderName, HeaderValue, header};
+use serde_json::json;
+
+use crate::{Commercial, lock};
+
+/// Where alerts go.
+const ALERTS_PATH: &str = "/v1/alerts";
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Nobody reads what HQ answers beyond its status, but it has to be taken.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What carrying alerts takes.
+#[derive(Default)]
+pub(crate) struct Alerts {
+    hq: Option<Hq>,
+    posting: Mutex<Option<(OpId, AbortHandle)>>,
+    seen: Mutex<View>,
+    // Raised while the mailbox was full.
+    dropped: AtomicU64,
+}
+
+struct Hq {
+    url: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl Alerts {
+    pub(crate) fn new(telemetry: Option<&TelemetrySettings>) -> Self {
+        let hq = telemetry.map(|telemetry| Hq {
+            url: telemetry.host.clone(),
+            authorization: telemetry.token.as_ref().and_then(authorization),
+        });
+        Self { hq, ..Self::default() }
+    }
+
+    /// Takes note of what the machine shows.
+    pub(crate) fn observe(&self, view: View) {
+        *lock(&self.seen) = view;
+    }
+
+    /// What the machine last showed, and what never came to it.
+    pub(crate) fn seen(&self) -> View {
+        let view = *lock(&self.seen);
+        View { lost: view.lost + self.dropped.load(Ordering::Relaxed), ..view }
+    }
+
+    /// The mailbox is full: the line in the local log is all that is left.
+    pub(crate) fn drop_one(&self) {
+        if self.hq.is_some() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What the router begins with.
+pub(crate) fn start(
+    store: &Store,
+    telemetry: Option<&TelemetrySettings>,
+) -> Result<Start, StoreError> {
+    let Some(telemetry) = telemetry else { return Ok(Start::default()) };
+    Ok(Start {
+        is_routed: true,
+        seed: u64::from_be_bytes(entropy::bytes()),
+        now: wall::instant(),
+        wall: wall::unix_time(),
+        sender: Sender { hostname: host::hostname(), region: telemetry.region.clone() },
+        loaded: store.read(|reader| outbox::load(reader))?,
+    })
+}
+
+impl<R: Runtime> Commercial<R> {
+    pub(crate) fn keep_alerts(self: &Arc<Self>, op: OpId, put: Vec<Item>, remove: Vec<u64>) {
+        let edition = self.clone();
+        self.runtime.spawn(async move {
+            let keep = move |txn: &mut Transaction<'_>| {
+                outbox::keep(txn, &put, &remove).map_err(Stop::<()>::from)
+            };
+            edition.mailbox.push(match edition.store.write(0, keep).await {
+                Ok(at) => Input::AlertsKept { op, at },
+                Err(_) => Input::AlertsUnkept { op, at: wall::unix_time() },
+            });
+        });
+    }
+
+    pub(crate) fn post_alert(self: &Arc<Self>, op: OpId, item: &Item) {
+        let Some(hq) = &self.alerts.hq else { return };
+        let mut headers = content_type("application/json");
+        headers.extend(hq.authorization.clone().map(|value| (header::AUTHORIZATION, value)));
+        headers.extend(key(item).map(|value| (IDEMPOTENCY_KEY, value)));
+        let post = Post {
+            url: hq.url.clone(),
+            path: ALERTS_PATH,
+            headers,
+            body: body(self.name(), item).into(),
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let edition = self.clone();
+        let (task, abort) = abortable(async move {
+            let status = edition.runtime.post(post).await.ok().map(|posted| posted.status);
+            let outcome = Outcome::of_status(status);
+            edition.mailbox.push(Input::AlertPosted { op, outcome });
+        });
+        *lock(&self.alerts.posting) = Some((op, abort));
+        self.runtime.spawn(async move {
+            let _ = task.await;
+        });
+    }
+
+    pub(crate) fn cancel_post(&self, op: OpId) {
+        let mut posting = lock(&self.alerts.posting);
+        if let Some((_, abort)) = posting.take_if(|(posted, _)| *posted == op) {
+            abort.abort();
+        }
+    }
+}
+
+/// The same bytes each time: nothing in it is of this process.
+fn body(edition: &str, item: &Item) -> String {
+    let mut details = item.alert.details.clone();
+    if item.count > 1 {
+        details.insert("count".to_owned(), item.count.to_string());
+    }
+    let body = json!({
+        "edition": edition,
+        "type": item.alert.alert_type.as_str(),
+        "message": item.alert.message,
+        "details": details,
+        "hostname": item.sender.hostname,
+        "pop_region": item.sender.region,
+        "timestamp": wall::rfc3339(item.at.unwrap_or_default()),
+    });
+    body.to_string()
+}
+
+fn authorization(token: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn key(item: &Item) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{:032x}", u128::from_be_bytes(item.key))).ok()
+}
+
+#[cfg(test)]
+mod tests;
