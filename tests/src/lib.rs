@@ -4,8 +4,9 @@
 //!
 //! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
 //! a client ([`client`], [`raw`] for what no client would send), the network between
-//! POPs ([`proxy`]), a receiver of what servers report ([`hq`]), what the kernel says about a process ([`process`]), and the crash rounds
-//! that the suite and the `crash-rounds` program share ([`crash`]).
+//! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), what the kernel says about a process
+//! ([`process`]), and the crash rounds that the suite and the `crash-rounds` program share
+//! ([`crash`]).
 
 pub mod binary;
 pub mod client;
@@ -26,7 +27,7 @@ pub mod wait;
 pub use binary::Edition;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, ClusterBuilder};
-pub use hq::Hq;
+pub use hq::{Hq, Mood};
 pub use proxy::{Fault, Proxy};
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};

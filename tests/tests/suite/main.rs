@@ -3,6 +3,7 @@
 //! under test; without them they are built first.
 
 mod access_tokens;
+mod alerts;
 mod bad_bodies;
 mod bad_input;
 mod bad_requests;

@@ -1,8 +1,9 @@
 //! Reports: when they come, what is in them, who sends none, and that nothing suffers from them.
 
-use clavitor_tests::hq::Manner;
 use clavitor_tests::wait::{seconds, throughout};
-use clavitor_tests::{Edition, Hq, Scratch, Server, ServerBuilder, cluster, eventually, metrics};
+use clavitor_tests::{
+    Edition, Hq, Mood, Scratch, Server, ServerBuilder, cluster, eventually, metrics,
+};
 use std::time::{Duration, Instant};
 
 mod fields;
@@ -35,12 +36,12 @@ fn reports_arrive_at_the_frequency() {
     for edition in Edition::ALL {
         let hq = Hq::start();
         let server = reporting(edition, &hq).start();
-        eventually("six reports came", seconds(30), || hq.posts(PATH).len() >= 6);
-        let posts = hq.posts(PATH);
+        eventually("six reports came", seconds(30), || hq.requests(PATH).len() >= 6);
+        let posts = hq.requests(PATH);
         let took = posts[5].at - posts[0].at;
         assert!(took > Duration::from_millis(4_500) && took < seconds(10), "{took:?}");
-        assert_eq!(posts[0].request.header("content-type"), Some("application/json"));
-        assert_eq!(posts[0].request.header("authorization"), None);
+        assert_eq!(posts[0].message.header("content-type"), Some("application/json"));
+        assert_eq!(posts[0].message.header("authorization"), None);
         assert_eq!(hq.connections(), 1, "the connection is kept");
         assert!(taken(&server) >= Some(5.0) && failed(&server) == Some(0.0));
         assert!(server.lines_with("does not take reports").is_empty(), "{}", server.log());
@@ -57,9 +58,9 @@ fn the_telemetry_token_proves_who_reports() {
         let server = reporting(edition, &hq)
             .arguments(["--telemetry-token-file".as_ref(), token.as_os_str()])
             .start();
-        eventually("a report came", seconds(15), || !hq.posts(PATH).is_empty());
+        eventually("a report came", seconds(15), || !hq.requests(PATH).is_empty());
         let bearer = format!("Bearer {}", text.trim());
-        assert_eq!(hq.posts(PATH)[0].request.header("authorization"), Some(bearer.as_str()));
+        assert_eq!(hq.requests(PATH)[0].message.header("authorization"), Some(bearer.as_str()));
         assert!(!server.log().contains(text.trim()));
     }
 }
@@ -72,9 +73,9 @@ fn the_commercial_edition_reports_as_soon_as_a_variable_names_a_host() {
         .variable("TELEMETRY_FREQ", "1")
         .variable("POP_REGION", "ca-west")
         .start();
-    eventually("a report came", seconds(15), || !hq.posts(PATH).is_empty());
+    eventually("a report came", seconds(15), || !hq.requests(PATH).is_empty());
     let report: serde_json::Value =
-        serde_json::from_slice(&hq.posts(PATH)[0].request.body).expect("JSON");
+        serde_json::from_slice(&hq.requests(PATH)[0].message.body).expect("JSON");
     assert_eq!((&report["pop_region"], &report["schema"]), (&"ca-west".into(), &1.into()));
     drop(server);
 }
@@ -95,7 +96,7 @@ fn the_community_edition_calls_nobody_because_of_a_variable_or_a_file() {
     assert_eq!((taken(&server), failed(&server)), (None, None));
     // The same receiver does hear who was asked to.
     let asked = reporting(Edition::Community, &hq).start();
-    eventually("a report came", seconds(15), || !hq.posts(PATH).is_empty());
+    eventually("a report came", seconds(15), || !hq.requests(PATH).is_empty());
     assert!(taken(&asked).is_some());
 }
 
@@ -110,21 +111,21 @@ fn without_a_host_there_is_no_telemetry_in_either_edition() {
 #[test]
 fn a_receiver_that_refuses_or_is_gone_is_told_of_once_and_so_is_its_return() {
     for edition in Edition::ALL {
-        let hq = Hq::start();
-        hq.answer(Manner::Status(503));
+        let mut hq = Hq::start();
+        hq.set(Mood::Answers(503));
         let server = reporting(edition, &hq).start();
         eventually("two were refused", seconds(15), || failed(&server) >= Some(2.0));
-        hq.answer(Manner::Close);
+        hq.set(Mood::LosesAnswers);
         eventually("two were cut off", seconds(15), || failed(&server) >= Some(4.0));
-        let url = hq.url();
-        drop(hq);
+        let before = hq.requests(PATH).len();
+        hq.go_down();
         eventually("two met nobody", seconds(15), || failed(&server) >= Some(6.0));
         let failures = server.lines_with("does not take reports");
         assert_eq!(failures.len(), 1, "{}", server.log());
         assert!(failures[0].contains("status 503"), "{}", failures[0]);
-        let address = url.strip_prefix("http://").expect("a URL");
-        let hq = Hq::on(std::net::TcpListener::bind(address).expect("the port is still ours"));
-        eventually("it is told again", seconds(15), || !hq.posts(PATH).is_empty());
+        hq.set(Mood::Takes);
+        hq.come_up();
+        eventually("it is told again", seconds(15), || hq.requests(PATH).len() > before);
         eventually("and counted", seconds(15), || taken(&server) >= Some(2.0));
         assert_eq!(server.lines_with("takes reports again").len(), 1, "{}", server.log());
         assert_eq!(server.lines_with("does not take reports").len(), 1, "{}", server.log());
@@ -135,10 +136,10 @@ fn a_receiver_that_refuses_or_is_gone_is_told_of_once_and_so_is_its_return() {
 fn a_receiver_that_hangs_holds_nothing_up() {
     for edition in Edition::ALL {
         let hq = Hq::start();
-        hq.answer(Manner::Hang);
+        hq.set(Mood::Silent);
         let mut server = reporting(edition, &hq).start();
         let client = server.client();
-        eventually("a report hangs", seconds(15), || hq.posts(PATH).len() == 1);
+        eventually("a report hangs", seconds(15), || hq.requests(PATH).len() == 1);
         let hangs = Instant::now();
         while hangs.elapsed() < seconds(8) {
             let started = Instant::now();
@@ -146,15 +147,15 @@ fn a_receiver_that_hangs_holds_nothing_up() {
             assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert_eq!(hq.posts(PATH).len(), 1, "one at a time");
+        assert_eq!(hq.requests(PATH).len(), 1, "one at a time");
         // It is given up after ten seconds, and another one takes its place.
-        eventually("the next one came", seconds(15), || hq.posts(PATH).len() == 2);
+        eventually("the next one came", seconds(15), || hq.requests(PATH).len() == 2);
         assert_eq!(failed(&server), Some(1.0));
         assert_eq!(server.lines_with("no answer within 10 s").len(), 1, "{}", server.log());
         let started = Instant::now();
         server.terminate();
         assert_eq!(server.await_end(seconds(6)).code(), Some(0), "{}", server.log());
         assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
-        assert_eq!(hq.posts(PATH).len(), 2, "the end is no reason to report");
+        assert_eq!(hq.requests(PATH).len(), 2, "the end is no reason to report");
     }
 }

@@ -119,9 +119,9 @@ fn words(hq: &Hq) -> Vec<String> {
 
 /// Waits for reports that were made after everything happened, and searches what came.
 fn search(hq: &Hq, servers: &[&Server], marks: &[Mark]) {
-    let before = hq.posts(super::PATH).len();
+    let before = hq.requests(super::PATH).len();
     let enough = before + 3 * servers.len();
-    eventually("later reports came", seconds(30), || hq.posts(super::PATH).len() >= enough);
+    eventually("later reports came", seconds(30), || hq.requests(super::PATH).len() >= enough);
     for server in servers {
         assert_eq!(server.lines_with("OPERATOR ALERT [storage_full]").len(), 1, "{}", server.log());
         // The marks did get there: the server names who it refused.
@@ -129,9 +129,9 @@ fn search(hq: &Hq, servers: &[&Server], marks: &[Mark]) {
     }
     assert_eq!(found(&hq.bytes(), marks), [""; 0]);
     // The telemetry token is in its header and nowhere else.
-    for post in hq.posts(super::PATH) {
-        assert!(post.request.header("authorization").is_some());
-        assert_eq!(found(&post.request.body, &[telemetry_token()]), [""; 0]);
+    for post in hq.requests(super::PATH) {
+        assert!(post.message.header("authorization").is_some());
+        assert_eq!(found(&post.message.body, &[telemetry_token()]), [""; 0]);
     }
     // What is searched is what was sent, and the search sees in it what is there.
     assert_eq!(found(&hq.bytes(), &[telemetry_token()]), ["telemetry token"]);
@@ -174,10 +174,10 @@ fn a_commercial_report_says_nothing_private() {
     // Peers go by their ids in reports; only the alerts' details may name their URLs.
     let urls: Vec<Mark> =
         cluster.pops.iter().map(|pop| mark("URL", pop.server.address().to_string())).collect();
-    let reports = hq.posts(super::PATH);
-    assert!(reports.iter().all(|post| found(&post.request.body, &urls).is_empty()));
+    let reports = hq.requests(super::PATH);
+    assert!(reports.iter().all(|post| found(&post.message.body, &urls).is_empty()));
     let id = [mark("peer's id", "zurich-01")];
-    assert!(reports.iter().any(|post| found(&post.request.body, &id).len() == 1));
+    assert!(reports.iter().any(|post| found(&post.message.body, &id).len() == 1));
 }
 
 #[test]
