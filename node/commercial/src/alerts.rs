@@ -81,7 +81,7 @@ pub(crate) fn start(
         now: wall::instant(),
         wall: wall::unix_time(),
         sender: Sender { hostname: host::hostname(), region: telemetry.region.clone() },
-        loaded: store.read(|reader| outbox::load(reader))?,
+        loaded: store.read(|reader| outbox::load(reader.rows()))?,
     })
 }
 

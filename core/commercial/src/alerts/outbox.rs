@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use clavitor_core::codec;
-use clavitor_core::store::{Reader, Rows, RowsMut, StoreError, Table, Transaction};
+use clavitor_core::store::{Rows, RowsMut, StoreError, Table, Transaction};
 use clavitor_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +40,9 @@ pub fn keep<R: RowsMut>(
 }
 
 /// Reads everything that waits. What cannot be read is told, and is no reason to fail.
-pub fn load<R: Rows>(reader: &Reader<'_, R>) -> Result<Loaded, StoreError> {
+pub fn load<R: Rows>(rows: &R) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    for row in reader.rows().all(OUTBOX)? {
+    for row in rows.all(OUTBOX)? {
         let (key, value) = row?;
         // No such key was ever written; there is no number by which it could be forgotten.
         let Ok(key) = key.try_into().map(u64::from_be_bytes) else { continue };

@@ -54,7 +54,7 @@ mod outbox_table {
     }
 
     fn load(store: &Store) -> Loaded {
-        store.read(|reader| outbox::load(reader)).unwrap()
+        store.read(|reader| outbox::load(reader.rows())).unwrap()
     }
 
     #[test]
