@@ -4,14 +4,16 @@
 //!
 //! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
 //! a client ([`client`], [`raw`] for what no client would send), the network between
-//! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), what the kernel says about a process
-//! ([`process`]), and the crash rounds that the suite and the `crash-rounds` program share
-//! ([`crash`]).
+//! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), a legitimate client beside those who
+//! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]), what the
+//! kernel says about a process ([`process`]), and the crash rounds that the suite and the
+//! `crash-rounds` program share ([`crash`]).
 
 pub mod binary;
 pub mod client;
 pub mod cluster;
 pub mod crash;
+pub mod foreign;
 pub mod hq;
 pub mod metrics;
 pub mod ports;
@@ -19,8 +21,10 @@ pub mod process;
 pub mod proxy;
 pub mod random;
 pub mod raw;
+pub mod scanner;
 pub mod scratch;
 pub mod server;
+pub mod session;
 pub mod sync_shim;
 pub mod wait;
 
@@ -31,4 +35,5 @@ pub use hq::{Hq, Mood};
 pub use proxy::{Fault, Proxy};
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};
+pub use session::{Connecting, Session};
 pub use wait::eventually;

@@ -26,6 +26,11 @@ pub fn counted_under_code(text: &str, code: &str) -> f64 {
     parse(text).iter().filter(|sample| sample.labels.contains(&label)).map(|s| s.value).sum()
 }
 
+/// The sum of all samples of that name; 0 where there is none.
+pub fn value(text: &str, name: &str) -> f64 {
+    parse(text).iter().filter(|sample| sample.name == name).map(|sample| sample.value).sum()
+}
+
 fn sample(line: &str) -> Sample {
     let (series, value) = match line.find('}') {
         Some(end) => line.split_at(end + 1),

@@ -1,7 +1,9 @@
 //! What the kernel says about a process, and signals to it.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use std::fs;
+use std::time::Duration;
 
 /// Sends a signal to the process `id`; one that is gone already is left alone.
 pub fn signal(id: u32, signal: Signal) {
@@ -24,6 +26,41 @@ pub fn voluntary_switches(id: u32) -> (u64, usize) {
         }
     }
     (total, threads)
+}
+
+/// Context switches of every thread of `id` together, whether it gave the core up or lost it.
+pub fn switches(id: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).expect("the process runs");
+    let statuses = tasks.flatten().map(|task| fs::read_to_string(task.path().join("status")));
+    let both = |status: &str| {
+        field(status, "voluntary_ctxt_switches:") + field(status, "nonvoluntary_ctxt_switches:")
+    };
+    statuses.flatten().map(|status| both(&status)).sum()
+}
+
+/// The time that `id` has spent on a core so far, in user mode and in the kernel.
+pub fn cpu_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
+    // The name may have spaces in it; the fields after its closing bracket have none.
+    let (_, rest) = stat.rsplit_once(')').expect("a line of /proc");
+    let ticks: u64 =
+        rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    Duration::from_secs(1) * u32::try_from(ticks).expect("a young process")
+        / u32::try_from(clock_ticks_per_second()).expect("a hundred or so")
+}
+
+/// How many files and sockets `id` has open.
+pub fn open_files(id: u32) -> usize {
+    fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count)
+}
+
+/// Lets this process, and those that it starts, have as many open files as they may; answers how
+/// many that is.
+pub fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    // What cannot be raised stays as it is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Anonymous resident memory in KiB: the process's own, without LMDB's mapped file.

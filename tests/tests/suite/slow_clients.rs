@@ -1,0 +1,157 @@
+//! Clients that take their time, by the hundred and by the thousand, beside one that does not.
+
+use clavitor_tests::client::entry_path;
+use clavitor_tests::foreign::{self, Run};
+use clavitor_tests::wait::{eventually, seconds};
+use clavitor_tests::{Client, Connecting, Edition, Scratch, Server, Session, metrics, process};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What the server allows at once.
+const CONNECTIONS_MAX: f64 = 4096.0;
+
+/// Longer than a well-behaved client ever waits, also beside other tests on few cores.
+const ANSWER_MAX: Duration = seconds(2);
+
+/// Hundreds of connections of slowhttptest that misbehave in one way, in the mode of that name.
+fn attack(mode: &str, connections: usize, url: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let connections = connections.to_string();
+    command.args([mode, "-c", &connections, "-r", &connections, "-p", "2", "-u", url]).args(more);
+    command
+}
+
+const PROGRAM: &str = "slowhttptest";
+
+/// Whether so many connections can be made here; says so if not.
+fn is_possible(what: &str, connections: u64) -> bool {
+    let files_max = process::raise_open_files();
+    if foreign::find(PROGRAM).is_none() {
+        println!("skipped: {what}: {PROGRAM} is not installed");
+        return false;
+    }
+    if files_max < connections + 500 {
+        println!("skipped: {what}: only {files_max} open files are allowed here");
+        return false;
+    }
+    true
+}
+
+/// A header by which slowhttptest, which knows nothing of access tokens, sends one.
+fn with_token(server: &Server) -> String {
+    format!("a=b\r\nAuthorization: Bearer {}", server.admin_token())
+}
+
+/// Runs the attacks side by side for so many seconds, beside legitimate sessions, and answers the
+/// most connections there were. Afterwards all that the attacks held must be free again.
+fn withstand(
+    server: &Server,
+    attacks: impl IntoIterator<Item = Command>,
+    for_s: u64,
+    connecting: &[Connecting],
+) -> f64 {
+    let client = server.client();
+    // Connected before the attack.
+    client.metrics();
+    let sessions: Vec<_> = connecting.iter().map(|&how| Session::start(server, how)).collect();
+    let started = Instant::now();
+    let run = |mut attack: Command| {
+        Run::start(attack.args(["-l", &for_s.to_string()]), Scratch::new("slow"))
+    };
+    let mut runs: Vec<Run> = attacks.into_iter().map(run).collect();
+    let mut most = 0.0_f64;
+    while !runs.iter_mut().all(Run::has_ended) {
+        assert!(started.elapsed() < seconds(for_s + 8), "slowhttptest does not end");
+        most = most.max(metrics::value(&client.metrics(), "clavitor_connections"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for session in sessions {
+        session.end().assert_untouched("beside slow clients", ANSWER_MAX);
+    }
+    assert_all_are_free(server, &client);
+    most
+}
+
+#[track_caller]
+fn assert_all_are_free(server: &Server, client: &Client) {
+    eventually("what the attack held is free again", seconds(3), || {
+        let text = client.metrics();
+        metrics::value(&text, "clavitor_connections") <= 4.0
+    });
+    Client::new(&server.url(), None).fetch("/livez").expect(200);
+}
+
+/// Both editions at the same time: most of it is waiting.
+fn in_both_editions(test: impl Fn(Edition) + Sync) {
+    std::thread::scope(|scope| {
+        for edition in Edition::ALL {
+            let test = &test;
+            scope.spawn(move || test(edition));
+        }
+    });
+}
+
+#[test]
+fn slow_heads_take_no_more_than_the_connection_cap_and_are_cut_in_time() {
+    const CONNECTIONS: usize = 5_000;
+    if !is_possible("slow heads", CONNECTIONS as u64) {
+        return;
+    }
+    in_both_editions(|edition| {
+        let server = Server::start(edition);
+        let attack = attack("-H", CONNECTIONS, &(server.url() + "/livez"), &["-i", "2"]);
+        // A client that is connected already goes on; who comes now finds all places taken. The tool
+        // ends before its time once its last connection was cut.
+        let started = Instant::now();
+        let most = withstand(&server, [attack], 20, &[Connecting::Once]);
+        assert!(most <= CONNECTIONS_MAX, "{most} connections at once");
+        assert!(most >= CONNECTIONS_MAX - 10.0, "only {most} connections: no attack at all");
+        assert!(started.elapsed() < seconds(16), "a head may take 10 s: {:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn slow_bodies_hold_up_nobody_with_or_without_an_access_token() {
+    const EACH: usize = 400;
+    if !is_possible("slow bodies", 3 * EACH as u64) {
+        return;
+    }
+    in_both_editions(|edition| {
+        let server = Server::start(edition);
+        let entry = server.url() + &entry_path("v", "e");
+        let token = with_token(&server);
+        let slow = ["-i", "1", "-s", "100000", "-t", "PUT"];
+        // The first is refused before its body comes, the second is waited for.
+        let attacks = [
+            attack("-B", EACH, &entry, &slow),
+            attack("-B", EACH, &entry, &[&slow[..], &["-m", &token]].concat()),
+        ];
+        let most = withstand(&server, attacks, 6, &[Connecting::Once, Connecting::Anew]);
+        assert!(most >= EACH as f64, "only {most} connections: no attack at all");
+        let stored = server.client().get("v", "e").status;
+        assert_eq!(stored, 404, "a body that never came to an end was stored");
+    });
+}
+
+#[test]
+fn slow_readers_hold_up_nobody_with_or_without_an_access_token() {
+    const EACH: usize = 200;
+    const BLOB_BYTES: usize = 1 << 20;
+    if !is_possible("slow readers", 3 * EACH as u64) {
+        return;
+    }
+    in_both_editions(|edition| {
+        let server = Server::start(edition);
+        server.client().put("v", "e", &vec![7; BLOB_BYTES]).expect(201);
+        let entry = server.url() + &entry_path("v", "e");
+        let token = with_token(&server);
+        // More answers than the system buffers for a client, read by a few bytes a second.
+        let slow = ["-n", "1", "-z", "5", "-w", "1", "-y", "64", "-k", "8"];
+        let attacks = [
+            attack("-X", EACH, &entry, &slow),
+            attack("-X", EACH, &entry, &[&slow[..], &["-j", &token]].concat()),
+        ];
+        let most = withstand(&server, attacks, 6, &[Connecting::Once, Connecting::Anew]);
+        assert!(most >= EACH as f64, "only {most} connections: no attack at all");
+    });
+}
