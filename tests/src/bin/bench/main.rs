@@ -1,7 +1,7 @@
 //! The benchmarks: the figures the project holds itself to, each beside a rival measured in the
 //! same run, over the release binaries and loopback.
 //!
-//! `cargo run --release -p clavitor-tests --bin bench -- [put|recorder|get|replicate|catch-up|size|all]`
+//! `cargo run --release -p clavitor-tests --bin bench -- [WORD]` with one of [`PARTS`] or `all`
 //! builds what it needs (into `target/community` and `target/commercial`), unless
 //! `CLAVITOR_COMMUNITY_BIN` and `CLAVITOR_COMMERCIAL_BIN` name binaries. `TMPDIR` says on which
 //! disk. Ratios travel from machine to machine, absolute figures do not.
@@ -16,8 +16,10 @@ mod put;
 mod recorder;
 mod replicate;
 mod report;
+mod scanners;
 mod size;
 mod slow;
+mod tarpit;
 
 use std::process::ExitCode;
 
@@ -33,21 +35,28 @@ const ENTRIES: u64 = 10_000;
 /// The size of a blob.
 const BLOB_BYTES: usize = 1024;
 
-const USAGE: &str = "usage: bench [put|recorder|get|replicate|catch-up|size|all]";
+/// What can be asked for by name.
+const PARTS: [(&str, fn()); 12] = [
+    ("size", size::measure),
+    ("get", get::measure),
+    ("put", put::measure),
+    ("recorder", recorder::measure),
+    ("replicate", replicate::measure),
+    ("catch-up", catch_up::measure),
+    ("tarpit-memory", tarpit::memory::measure),
+    ("tarpit-cpu", tarpit::cpu::measure),
+    ("tarpit-drop", tarpit::drop::measure),
+    ("tarpit-sigterm", tarpit::sigterm::measure),
+    ("tarpit-p99", tarpit::p99::measure),
+    ("scanners", scanners::measure),
+];
 
 fn main() -> ExitCode {
     let word = std::env::args().nth(1).unwrap_or_else(|| "all".to_owned());
-    let parts: &[(&str, fn())] = &[
-        ("size", size::measure),
-        ("get", get::measure),
-        ("put", put::measure),
-        ("recorder", recorder::measure),
-        ("replicate", replicate::measure),
-        ("catch-up", catch_up::measure),
-    ];
-    let chosen: Vec<_> = parts.iter().filter(|(name, _)| word == *name || word == "all").collect();
+    let chosen: Vec<_> = PARTS.iter().filter(|(name, _)| word == *name || word == "all").collect();
     if chosen.is_empty() {
-        eprintln!("{USAGE}");
+        let names = PARTS.map(|(name, _)| name).join("|");
+        eprintln!("usage: bench [{names}|all]");
         return ExitCode::from(2);
     }
     if let Err(error) = build::settle_binaries() {

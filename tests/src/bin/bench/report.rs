@@ -56,6 +56,28 @@ pub(crate) fn below(what: &str, unit: &str, figure: f64, bound: f64) {
     line(what, &format!("{figure:.2} {unit}"), "", "", &target, verdict(figure < bound));
 }
 
+/// A figure with a bound of its own, the median of `ours`, and the rival's beside it, from rounds of
+/// (ours, theirs); `absent` says why there is no rival.
+pub(crate) fn below_beside(
+    what: &str,
+    unit: &str,
+    ours: &[f64],
+    rounds: &[(f64, f64)],
+    absent: &str,
+    bound: f64,
+) {
+    let figure = median(ours.to_vec());
+    let (_, theirs, ratio) = medians(rounds);
+    let is_beside = !rounds.is_empty();
+    let rival = if is_beside { format!("{theirs:.2} {unit}") } else { String::new() };
+    let ratio = if is_beside { format!("{ratio:.2}") } else { String::new() };
+    let target = format!("< {bound:.0} {unit}");
+    line(what, &format!("{figure:.2} {unit}"), &rival, &ratio, &target, verdict(figure < bound));
+    if !is_beside {
+        skipped("  the rival", absent);
+    }
+}
+
 /// A figure that is only told.
 pub(crate) fn told(what: &str, figure: &str) {
     line(what, figure, "", "", "", "");

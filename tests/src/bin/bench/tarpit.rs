@@ -1,0 +1,16 @@
+//! What it costs to hold scanners, beside endlessh, which holds clients of SSH in the same way: one
+//! write a second to each.
+
+pub(crate) mod cpu;
+mod crowd;
+pub(crate) mod drop;
+pub(crate) mod memory;
+pub(crate) mod p99;
+mod pit;
+pub(crate) mod sigterm;
+
+/// More than any row holds.
+const HELD_MAX: usize = 12_000;
+
+/// What endlessh needs in order to be a rival.
+const RIVAL: &str = "endlessh";
