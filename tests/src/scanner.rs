@@ -60,14 +60,26 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Waits for its end, and kills it once it has run for `limit`. Returns how the run went, and
-    /// for how many of its words the program says that the server answered 404.
-    pub fn finish(self, limit: Duration) -> (Ran, usize) {
-        let ran = self.run.finish(limit);
+    /// Waits for its end, and kills it once it has run for `limit`.
+    pub fn finish(self, limit: Duration) -> Scanned {
+        Scanned { ran: self.run.finish(limit), words: self.words }
+    }
+}
+
+/// A scan that is over.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    /// How the run went.
+    pub ran: Ran,
+    words: Vec<String>,
+}
+
+impl Scanned {
+    /// For how many of its words the program says that the server answered 404.
+    pub fn missed(&self) -> usize {
         let is_missed = |word: &&String| {
-            ran.output.lines().any(|line| line.contains(word.as_str()) && line.contains("404"))
+            self.ran.output.lines().any(|line| line.contains(word.as_str()) && line.contains("404"))
         };
-        let missed = self.words.iter().filter(is_missed).count();
-        (ran, missed)
+        self.words.iter().filter(is_missed).count()
     }
 }

@@ -3,12 +3,17 @@
 use clavitor_tests::client::entry_path;
 use clavitor_tests::foreign::{self, Run};
 use clavitor_tests::wait::{eventually, seconds};
-use clavitor_tests::{Client, Connecting, Edition, Scratch, Server, Session, metrics, process};
+use clavitor_tests::{
+    Client, Connecting, Edition, Scratch, Server, ServerBuilder, Session, metrics, process,
+};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What the server allows at once.
 const CONNECTIONS_MAX: f64 = 4096.0;
+
+/// How many the Commercial edition may hold here.
+const HELD_MAX: f64 = 100.0;
 
 /// Longer than a well-behaved client ever waits, also beside other tests on few cores.
 const ANSWER_MAX: Duration = seconds(2);
@@ -42,14 +47,30 @@ fn with_token(server: &Server) -> String {
     format!("a=b\r\nAuthorization: Bearer {}", server.admin_token())
 }
 
-/// Runs the attacks side by side for so many seconds, beside legitimate sessions, and answers the
-/// most connections there were. Afterwards all that the attacks held must be free again.
+fn start(edition: Edition) -> Server {
+    let server = ServerBuilder::new(edition);
+    match edition {
+        Edition::Community => server.start(),
+        Edition::Commercial => {
+            server.arguments(["--tarpit-connections-max", &HELD_MAX.to_string()]).start()
+        }
+    }
+}
+
+/// The most there were at once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Most {
+    connections: f64,
+    held: f64,
+}
+
+/// Runs the attacks side by side for so many seconds, beside legitimate sessions. Afterwards all that the attacks held must be free again.
 fn withstand(
     server: &Server,
     attacks: impl IntoIterator<Item = Command>,
     for_s: u64,
     connecting: &[Connecting],
-) -> f64 {
+) -> Most {
     let client = server.client();
     // Connected before the attack.
     client.metrics();
@@ -59,16 +80,20 @@ fn withstand(
         Run::start(attack.args(["-l", &for_s.to_string()]), Scratch::new("slow"))
     };
     let mut runs: Vec<Run> = attacks.into_iter().map(run).collect();
-    let mut most = 0.0_f64;
+    let mut most = Most::default();
     while !runs.iter_mut().all(Run::has_ended) {
         assert!(started.elapsed() < seconds(for_s + 8), "slowhttptest does not end");
-        most = most.max(metrics::value(&client.metrics(), "clavitor_connections"));
+        let text = client.metrics();
+        let value = |name| metrics::value(&text, name);
+        most.connections = most.connections.max(value("clavitor_connections"));
+        most.held = most.held.max(value("clavitor_tarpit_held"));
         std::thread::sleep(Duration::from_millis(50));
     }
     for session in sessions {
         session.end().assert_untouched("beside slow clients", ANSWER_MAX);
     }
     assert_all_are_free(server, &client);
+    assert!(most.held <= HELD_MAX, "{} were held at once", most.held);
     most
 }
 
@@ -76,9 +101,17 @@ fn withstand(
 fn assert_all_are_free(server: &Server, client: &Client) {
     eventually("what the attack held is free again", seconds(3), || {
         let text = client.metrics();
-        metrics::value(&text, "clavitor_connections") <= 4.0
+        let value = |name| metrics::value(&text, name);
+        value("clavitor_connections") <= 4.0 && value("clavitor_tarpit_held") < 1.0
     });
     Client::new(&server.url(), None).fetch("/livez").expect(200);
+}
+
+#[track_caller]
+fn assert_was_an_attack(edition: Edition, most: Most, waiting: usize) {
+    assert!(most.connections >= waiting as f64, "{most:?}: no attack at all");
+    let is_held = most.held >= HELD_MAX;
+    assert_eq!(is_held, edition == Edition::Commercial, "{most:?}");
 }
 
 /// Both editions at the same time: most of it is waiting.
@@ -98,14 +131,14 @@ fn slow_heads_take_no_more_than_the_connection_cap_and_are_cut_in_time() {
         return;
     }
     in_both_editions(|edition| {
-        let server = Server::start(edition);
+        let server = start(edition);
         let attack = attack("-H", CONNECTIONS, &(server.url() + "/livez"), &["-i", "2"]);
         // A client that is connected already goes on; who comes now finds all places taken. The tool
         // ends before its time once its last connection was cut.
         let started = Instant::now();
         let most = withstand(&server, [attack], 20, &[Connecting::Once]);
-        assert!(most <= CONNECTIONS_MAX, "{most} connections at once");
-        assert!(most >= CONNECTIONS_MAX - 10.0, "only {most} connections: no attack at all");
+        assert!(most.connections <= CONNECTIONS_MAX, "{most:?} at once");
+        assert!(most.connections >= CONNECTIONS_MAX - 10.0, "{most:?}: no attack at all");
         assert!(started.elapsed() < seconds(16), "a head may take 10 s: {:?}", started.elapsed());
     });
 }
@@ -113,21 +146,23 @@ fn slow_heads_take_no_more_than_the_connection_cap_and_are_cut_in_time() {
 #[test]
 fn slow_bodies_hold_up_nobody_with_or_without_an_access_token() {
     const EACH: usize = 400;
-    if !is_possible("slow bodies", 3 * EACH as u64) {
+    if !is_possible("slow bodies", 4 * EACH as u64) {
         return;
     }
     in_both_editions(|edition| {
-        let server = Server::start(edition);
+        let server = start(edition);
         let entry = server.url() + &entry_path("v", "e");
         let token = with_token(&server);
         let slow = ["-i", "1", "-s", "100000", "-t", "PUT"];
-        // The first is refused before its body comes, the second is waited for.
+        // The first is refused before its body comes, the second is waited for, the third is for no
+        // route.
         let attacks = [
             attack("-B", EACH, &entry, &slow),
             attack("-B", EACH, &entry, &[&slow[..], &["-m", &token]].concat()),
+            attack("-B", EACH, &(server.url() + "/wp-login.php"), &slow),
         ];
         let most = withstand(&server, attacks, 6, &[Connecting::Once, Connecting::Anew]);
-        assert!(most >= EACH as f64, "only {most} connections: no attack at all");
+        assert_was_an_attack(edition, most, EACH);
         let stored = server.client().get("v", "e").status;
         assert_eq!(stored, 404, "a body that never came to an end was stored");
     });
@@ -137,11 +172,11 @@ fn slow_bodies_hold_up_nobody_with_or_without_an_access_token() {
 fn slow_readers_hold_up_nobody_with_or_without_an_access_token() {
     const EACH: usize = 200;
     const BLOB_BYTES: usize = 1 << 20;
-    if !is_possible("slow readers", 3 * EACH as u64) {
+    if !is_possible("slow readers", 4 * EACH as u64) {
         return;
     }
     in_both_editions(|edition| {
-        let server = Server::start(edition);
+        let server = start(edition);
         server.client().put("v", "e", &vec![7; BLOB_BYTES]).expect(201);
         let entry = server.url() + &entry_path("v", "e");
         let token = with_token(&server);
@@ -150,8 +185,9 @@ fn slow_readers_hold_up_nobody_with_or_without_an_access_token() {
         let attacks = [
             attack("-X", EACH, &entry, &slow),
             attack("-X", EACH, &entry, &[&slow[..], &["-j", &token]].concat()),
+            attack("-X", EACH, &(server.url() + "/.env"), &slow),
         ];
         let most = withstand(&server, attacks, 6, &[Connecting::Once, Connecting::Anew]);
-        assert!(most >= EACH as f64, "only {most} connections: no attack at all");
+        assert_was_an_attack(edition, most, EACH);
     });
 }
