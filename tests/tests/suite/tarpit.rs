@@ -15,7 +15,7 @@ pub(crate) const SCAN: &str = "GET /wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n";
 const PROMPT: Duration = Duration::from_millis(900);
 
 /// How far off its time a byte may be on a busy machine.
-const SLACK: Duration = Duration::from_millis(300);
+const SLACK: Duration = Duration::from_millis(500);
 
 /// What the metrics say of the tarpit: `clavitor_tarpit_` and the name.
 #[track_caller]
