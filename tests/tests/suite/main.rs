@@ -4,6 +4,7 @@
 
 mod access_tokens;
 mod alerts;
+mod all_at_once;
 mod bad_bodies;
 mod bad_input;
 mod bad_requests;
