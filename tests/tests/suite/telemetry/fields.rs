@@ -69,7 +69,7 @@ fn differences(edition: Edition, report: &Value) -> Vec<String> {
     unlisted.chain(missing.map(|field| format!("not sent: {field}"))).collect()
 }
 
-fn report(post: &clavitor_tests::hq::Request) -> Value {
+fn body_of(post: &clavitor_tests::hq::Request) -> Value {
     serde_json::from_slice(&post.message.body).expect("a report is JSON")
 }
 
@@ -77,7 +77,7 @@ fn report(post: &clavitor_tests::hq::Request) -> Value {
 fn await_report(hq: &Hq, what: &str, says: impl Fn(&Value) -> bool) -> Value {
     let mut found = None;
     eventually(what, seconds(20), || {
-        found = hq.requests(PATH).iter().map(report).rfind(|report| says(report));
+        found = hq.requests(PATH).iter().map(body_of).rfind(|report| says(report));
         found.is_some()
     });
     found.expect("the loop above ended")
@@ -107,7 +107,7 @@ fn a_community_report_has_the_documented_fields() {
     let plausible = |field: &Value| field.as_u64().is_some_and(|bytes| bytes > 4_000);
     assert!(plausible(&report["memory"]["resident_bytes"]), "{report:#}");
     assert!(plausible(&report["disk"]["free_bytes"]) && plausible(&report["disk"]["used_bytes"]));
-    let first = super::fields::report(&hq.requests(PATH)[0]);
+    let first = body_of(&hq.requests(PATH)[0]);
     assert!(first["timestamp"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')));
     let later = await_report(&hq, "a third report came", |report| report["totals"]["reports"] == 2);
     assert!(later["timestamp"].as_str() > first["timestamp"].as_str());

@@ -1,6 +1,7 @@
 //! Nothing that clients store, name or are leaves towards whoever is reported to.
 
 use clavitor_tests::cluster::{self, ClusterBuilder};
+use clavitor_tests::hq::ALERTS_PATH;
 use clavitor_tests::wait::seconds;
 use clavitor_tests::{Client, Edition, Hq, Scratch, Server, eventually};
 use serde_json::json;
@@ -129,7 +130,7 @@ fn search(hq: &Hq, servers: &[&Server], marks: &[Mark]) {
     }
     assert_eq!(found(&hq.bytes(), marks), [""; 0]);
     // The telemetry token is in its header and nowhere else.
-    for post in hq.requests(super::PATH) {
+    for post in [super::PATH, ALERTS_PATH].into_iter().flat_map(|path| hq.requests(path)) {
         assert!(post.message.header("authorization").is_some());
         assert_eq!(found(&post.message.body, &[telemetry_token()]), [""; 0]);
     }
@@ -171,6 +172,7 @@ fn a_commercial_report_says_nothing_private() {
         marks.push(mark("path", pop.server.data().to_string_lossy().as_bytes()));
     }
     search(&hq, &[primary], &marks);
+    assert!(!hq.alerts_of("storage_full").is_empty(), "alerts were searched too");
     // Peers go by their ids in reports; only the alerts' details may name their URLs.
     let urls: Vec<Mark> =
         cluster.pops.iter().map(|pop| mark("URL", pop.server.address().to_string())).collect();
