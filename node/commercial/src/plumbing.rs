@@ -252,7 +252,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn telemetry(&self, out: &mut Map<String, Value>) {
-        out.insert("replication".to_owned(), self.replication_report());
+        self.report(out);
     }
 }
 

@@ -1,8 +1,9 @@
-//! What reports say about replication. Peers go by their POP ids: a URL can name what nobody outside
+//! What reports say about replication, the tarpit and alerts. Peers go by their POP ids: a URL can name what nobody outside
 //! needs to know.
 
 use std::sync::atomic::Ordering;
 
+use clavitor_commercial::alerts;
 use clavitor_commercial::debt::Debt;
 use clavitor_commercial::replication::View;
 use clavitor_core::id::Seq;
@@ -10,13 +11,33 @@ use clavitor_core::time::UnixTime;
 use clavitor_node::plumbing::Plumbing;
 use clavitor_node::runtime::Runtime;
 use clavitor_node::wall;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Commercial;
 use crate::operate::state;
 
 impl<R: Runtime> Commercial<R> {
-    pub(crate) fn replication_report(&self) -> Value {
+    pub(crate) fn report(&self, out: &mut Map<String, Value>) {
+        let tarpit = self.tarpit_totals();
+        let alerts::View { waiting, sent, lost } = self.alerts.seen();
+        let parts = [
+            ("replication", self.replication_report()),
+            (
+                "tarpit",
+                json!({
+                    "held": tarpit.held,
+                    "held_total": tarpit.held_ever,
+                    "dropped_total": tarpit.dropped,
+                    "bytes_total": tarpit.bytes,
+                    "seconds_total": tarpit.wasted_ms / 1_000,
+                }),
+            ),
+            ("alerts", json!({"waiting": waiting, "sent": sent, "lost": lost})),
+        ];
+        out.extend(parts.map(|(name, part)| (name.to_owned(), part)));
+    }
+
+    fn replication_report(&self) -> Value {
         let (_, views) = self.views();
         // A store that cannot be read still reports that it runs.
         let debts = self.debts(&views).ok();

@@ -6,6 +6,8 @@ use clavitor_tests::wait::seconds;
 use clavitor_tests::{Edition, Hq, eventually};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::net::TcpStream;
 
 const PAGE: &str = include_str!("../../../../docs/telemetry.md");
 
@@ -137,6 +139,13 @@ fn a_commercial_report_has_the_documented_fields() {
             (&"idle".into(), &0.into(), &0.into())
         );
     }
+    let mut stranger = TcpStream::connect(cluster.pops[0].server.address()).expect("it listens");
+    stranger.write_all(b"GET /wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n").expect("it is read");
+    let held =
+        |report: &Value| report["tarpit"]["held"] == 1 && report["tarpit"]["bytes_total"] != 0;
+    let report = await_report(&hq, "a stranger is reported", held);
+    assert_eq!(report["tarpit"]["held_total"], 1, "{report:#}");
+    assert_eq!(report["alerts"], serde_json::json!({"waiting": 0, "sent": 0, "lost": 0}));
     cluster.pops[1].server.kill9();
     cluster.primary().put("v", "e2", &[7; 5_000]).expect(201);
     let owed = |report: &Value| report["replication"]["peers"][0]["dirty"] == 1;
