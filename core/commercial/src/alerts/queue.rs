@@ -28,8 +28,8 @@ pub const AGE_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// The items that wait.
 ///
-/// Invariant: a frozen entry's item does not change; an entry is dirty while `kept` is not its
-/// count, and a frozen one that is dirty is the next to be offered.
+/// Invariant: entries are in the order of their numbers; a frozen one's item does not change; one is
+/// dirty while `kept` is not its count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Queue {
     seed: u64,
@@ -159,15 +159,14 @@ impl Queue {
         self.entries.iter().map(|entry| free_at(&self.held, entry)).min()
     }
 
-    /// Puts an item that was refused behind the others; how often it was.
+    /// Lets an item that was refused wait, so that the others come first; how often it was.
     pub(super) fn refuse(&mut self, number: u64, again: Instant) -> u8 {
-        let Some(at) = self.position(number) else { return 0 };
-        let mut entry = self.entries.remove(at);
-        entry.refusals = entry.refusals.saturating_add(1);
-        entry.not_before = again;
-        let refusals = entry.refusals;
-        self.entries.push(entry);
-        refusals
+        let entry = self.position(number).and_then(|at| self.entries.get_mut(at));
+        entry.map_or(0, |entry| {
+            entry.refusals = entry.refusals.saturating_add(1);
+            entry.not_before = again;
+            entry.refusals
+        })
     }
 
     /// Takes an item out; whether it may be in the outbox.

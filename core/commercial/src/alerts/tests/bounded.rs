@@ -89,6 +89,21 @@ fn what_is_older_than_a_week_is_lost_in_one_process_or_over_several() {
 }
 
 #[test]
+fn what_is_under_way_when_its_week_is_over_is_not_lost() {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    let loaded = outbox::Loaded { items: vec![bench.last().clone()], damaged: vec![] };
+    let wall = NOON.plus_ms(AGE_MAX_MS - 5_000);
+    let mut bench = Bench::starting(Start { seed: 8, wall, loaded, ..start() });
+    bench.input(Input::Tick);
+    bench.until(6_000);
+    bench.raise(full());
+    assert_eq!(bench.router.view().lost, 0);
+    bench.answer(Outcome::Delivered);
+    assert_eq!((bench.router.view().lost, bench.last().alert.clone()), (0, full()));
+}
+
+#[test]
 fn a_wall_clock_that_is_set_right_loses_nothing_in_this_process() {
     let mut bench = Bench::starting(Start { wall: UnixTime(0), ..start() });
     bench.raise(skew());

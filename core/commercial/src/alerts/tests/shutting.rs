@@ -30,6 +30,18 @@ fn it_is_settled_once_everything_that_waits_is_stored() {
 }
 
 #[test]
+fn it_waits_until_what_hq_has_is_forgotten() {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    bench.is_slow = true;
+    bench.answer(Outcome::Delivered);
+    bench.input(Input::Closing);
+    assert!(!bench.router.is_settled());
+    bench.answer_keep();
+    assert_eq!((bench.router.is_settled(), bench.outbox.len()), (true, 0));
+}
+
+#[test]
 fn a_full_disk_does_not_hold_it_up() {
     let mut bench = Bench::new();
     bench.takes = false;

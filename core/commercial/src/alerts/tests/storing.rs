@@ -66,6 +66,41 @@ fn without_room_a_stored_item_is_sent_as_it_is_stored() {
 }
 
 #[test]
+fn what_is_being_stored_is_not_sent_before_it_is_known_what_is_stored() {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    bench.answer(Outcome::Delivered);
+    bench.raise(skew());
+    bench.takes = false;
+    bench.raise(skew());
+    bench.until(HOLD_BACK_MS - 2 * KEEP_EVERY_MS);
+    bench.is_slow = true;
+    bench.raise(skew());
+    while bench.asked.is_empty() {
+        bench.now_ms += 1;
+        bench.input(Input::Tick);
+    }
+    bench.until(HOLD_BACK_MS + KEEP_EVERY_MS);
+    assert_eq!(bench.posts.len(), 1);
+    bench.takes = true;
+    bench.answer_keep();
+    assert_eq!(bench.last().count, 3);
+    assert_eq!(bench.outbox.get(&bench.last().number), Some(bench.last()));
+}
+
+#[test]
+fn with_room_again_alerts_are_stored_at_once_again() {
+    let mut bench = Bench::new();
+    bench.takes = false;
+    bench.raise(full());
+    bench.takes = true;
+    bench.until(KEEP_EVERY_MS);
+    let keeps = bench.keeps;
+    bench.raise(skew());
+    assert_eq!((bench.keeps, bench.outbox.len()), (keeps + 1, 2));
+}
+
+#[test]
 fn what_was_found_at_the_start_is_resent_as_it_is() {
     let mut bench = Bench::new();
     bench.raise(skew());
