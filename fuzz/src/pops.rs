@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clavitor_commercial::alerts::{self, Outcome};
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input, PeerReport};
 use clavitor_commercial::replication::{self, Answer, Order, Window};
 use clavitor_commercial::skew::Clocks;
@@ -48,6 +49,8 @@ struct Driver {
     flying: BTreeMap<(u8, OpId), Order>,
     waiting: BTreeMap<OpId, Waiter>,
     next_waiter: u64,
+    keeping: Option<OpId>,
+    posting: Option<OpId>,
     exits: usize,
     lonely_exits: usize,
 }
@@ -62,7 +65,7 @@ impl Driver {
             peers: reader.list(4, values::known),
             window: Window::STANDARD,
             is_imported: reader.flag(),
-            alerts: Default::default(),
+            alerts: alerts::Start { is_routed: true, ..alerts::Start::default() },
         };
         Self {
             now: Instant::from_ms(u64::from(reader.u32())),
@@ -73,6 +76,8 @@ impl Driver {
             flying: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_waiter: 0,
+            keeping: None,
+            posting: None,
             exits: 0,
             lonely_exits: 0,
         }
@@ -166,7 +171,7 @@ impl Driver {
     }
 
     fn rare(&mut self, reader: &mut Reader<'_>) -> Input {
-        match reader.byte() % 4 {
+        match reader.byte() % 8 {
             0 if reader.flag() => Input::VerificationStored { peer: reader.byte() % 6 },
             0 => Input::PeerComplete { peer: reader.byte() % 6 },
             1 => values::epoch(reader).map_or(Input::Resumed, Input::EpochChanged),
@@ -174,8 +179,22 @@ impl Driver {
                 self.last = self.last.max(values::seq(reader));
                 Input::StoreReplaced { last: self.last }
             }
-            _ => Input::Resumed,
+            3 => Input::Resumed,
+            4 | 5 => self.kept(reader),
+            _ => self.posted(reader),
         }
+    }
+
+    fn kept(&self, reader: &mut Reader<'_>) -> Input {
+        let op = self.keeping.unwrap_or(OpId(reader.number()));
+        let at = UnixTime(reader.number());
+        if reader.mostly(4) { Input::AlertsKept { op, at } } else { Input::AlertsUnkept { op, at } }
+    }
+
+    fn posted(&self, reader: &mut Reader<'_>) -> Input {
+        let op = self.posting.unwrap_or(OpId(reader.number()));
+        let status = reader.flag().then(|| 100 + 2 * u16::from(reader.byte()));
+        Input::AlertPosted { op, outcome: Outcome::of_status(status) }
     }
 
     fn handle(&mut self, input: Input) {
@@ -184,8 +203,15 @@ impl Driver {
         self.pop.handle(self.now, input.clone(), &mut out);
         let most = EFFECTS_MAX * (self.peers + 1) + waiting;
         assert!(out.len() <= most, "{} effects of {input:?}", out.len());
-        if let Input::FrameAnswered(report) = &input {
-            self.flying.remove(&(report.peer, report.op));
+        match &input {
+            Input::FrameAnswered(report) => {
+                self.flying.remove(&(report.peer, report.op));
+            }
+            Input::AlertsKept { op, .. } | Input::AlertsUnkept { op, .. } => {
+                self.keeping.take_if(|keeping| keeping == op);
+            }
+            Input::AlertPosted { op, .. } => drop(self.posting.take_if(|posting| posting == op)),
+            _ => {}
         }
         out.into_iter().for_each(|effect| self.perform(effect));
         assert!(self.exits <= 1, "the process ends once");
@@ -231,10 +257,15 @@ impl Driver {
             Effect::Peer { .. }
             | Effect::Community(_)
             | Effect::ClockJudged { .. }
-            | Effect::ImportSettled
-            | Effect::KeepAlerts { .. }
-            | Effect::PostAlert { .. }
-            | Effect::CancelPost { .. } => {}
+            | Effect::ImportSettled => {}
+            Effect::KeepAlerts { op, .. } => {
+                assert_eq!(self.keeping.replace(op), None, "one order at a time");
+            }
+            Effect::PostAlert { op, item } => {
+                assert!(item.at.is_some(), "it was stored, or tried to");
+                assert_eq!(self.posting.replace(op), None, "one post at a time");
+            }
+            Effect::CancelPost { op } => assert_eq!(self.posting.take(), Some(op)),
         }
     }
 }
