@@ -4,7 +4,10 @@ use clavitor_tests::hq::ALERTS_PATH;
 use clavitor_tests::wait::{eventually, seconds, throughout};
 use clavitor_tests::{ClusterBuilder, Edition, Hq, Mood, Scratch, Server, ServerBuilder, cluster};
 use serde_json::Value;
+use std::io::Write;
 use std::time::Instant;
+
+use crate::storage_full::SmallDisk;
 
 const TOKEN: &str = "5tQ9xW2kLr8ZpV4nYc7HsB1mJd6FgTaE";
 const OTHER: &str = "Zz0Yy1Xx2Ww3Vv4Uu5Tt6Ss7Rr8Qq9Pp";
@@ -154,6 +157,30 @@ fn an_hq_that_never_answers_does_not_hold_up_the_end_and_loses_nothing() {
     hq.set(Mood::Takes);
     vault.server.start_again();
     eventually("HQ has it", seconds(10), || hq.alerts().len() == 1);
+}
+
+#[test]
+fn that_the_disk_is_full_is_heard_although_nothing_can_be_stored() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("skipped: a full disk: mounting a small file system is not permitted here");
+        return;
+    };
+    let hq = Hq::start();
+    let mut server = ServerBuilder::new(Edition::Commercial)
+        .data(&disk.path().join("data"))
+        .arguments(["--telemetry-host", &hq.url()])
+        .start();
+    let client = server.client();
+    client.put("v", "e", b"x").expect(201);
+    let mut filler = std::fs::File::create(disk.path().join("filler")).expect("there is room");
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    client.put("v", "large", &[7; 400 * 1024]).expect_problem(507, "CV-STORAGE-FULL");
+    eventually("HQ has it", seconds(10), || hq.alerts_of("storage_full").len() == 1);
+    client.get("v", "e").expect(200);
+    let started = Instant::now();
+    server.terminate();
+    assert_eq!(server.await_end(seconds(7)).code(), Some(0), "{}", server.log());
+    assert!(started.elapsed() < seconds(2), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -105,13 +105,13 @@ fn a_full_map_on_the_backup_keeps_the_records_dirty_until_there_is_room() {
 }
 
 /// A small file system of its own, gone when dropped.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     scratch: Scratch,
 }
 
 impl SmallDisk {
     /// `None` where mounting is not permitted.
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount() -> Option<Self> {
         let scratch = Scratch::new("disk");
         let status = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
@@ -120,7 +120,7 @@ impl SmallDisk {
         status.is_ok_and(|status| status.success()).then_some(Self { scratch })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.scratch.path()
     }
 }
