@@ -1,6 +1,6 @@
 //! A legitimate client beside a thousand that are held, and by itself, in turns.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clavitor_tests::process;
 use clavitor_tests::wait::{eventually, seconds};
@@ -32,13 +32,16 @@ pub(crate) fn measure() {
         for turn in 0..2 * TURNS {
             // Who comes first changes: beside, alone, alone, beside.
             let is_beside = matches!(turn % 4, 0 | 3);
-            let mut crowd = Crowd::default();
+            let (mut crowd, opened) = (Crowd::default(), Instant::now());
             if is_beside {
                 crowd.grow(&pit, HELD);
                 pit.settle(HELD);
             }
             let load = Load::connect(server.address(), 1, Template::get(&token));
             latencies[usize::from(!is_beside)].extend(read(load));
+            if is_beside {
+                pit.assert_still_held(HELD, opened);
+            }
             crowd.leave();
             eventually("nobody is held", seconds(5), || held(server) < 1.0);
         }
