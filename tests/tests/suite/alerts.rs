@@ -34,6 +34,7 @@ impl Vault {
         let has_filled =
             (0..16).any(|at| client.put("v", &format!("e{at}"), &[7; 400 * 1024]).status == 507);
         assert!(has_filled);
+        eventually("its line is there", seconds(5), || vault.lines() == 1);
         vault
     }
 
@@ -72,7 +73,6 @@ fn an_alert_reaches_hq_with_exactly_these_keys() {
     let hq = Hq::with_token(TOKEN);
     let vault = Vault::start(&hq);
     eventually("HQ has it", seconds(5), || hq.alerts().len() == 1);
-    eventually("its line is there", seconds(5), || vault.lines() == 1);
     let request = hq.requests(ALERTS_PATH)[0].message.clone();
     assert_eq!(request.start, format!("POST {ALERTS_PATH} HTTP/1.1"));
     assert_eq!(request.header("content-type"), Some("application/json"));
