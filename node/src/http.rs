@@ -4,6 +4,7 @@
 mod alarm;
 mod body;
 mod connection;
+mod connections;
 mod forwarded;
 mod head;
 mod problem;
@@ -13,7 +14,8 @@ mod slow;
 mod stall;
 
 pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
-pub use connection::{CONNECTIONS_MAX, Connections, HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
+pub use connection::{HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
+pub use connections::{CONNECTIONS_MAX, Connections, Slot};
 pub use forwarded::{Network, NotANetwork, client};
 pub use problem::{Code, Problem};
 pub use request::{BadHeader, Path, Query, Request, Response, Segments, json};

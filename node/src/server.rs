@@ -101,7 +101,7 @@ impl<P: Plumbing> Server<P> {
             observer.committed(notice);
             edition.signal_replication();
         });
-        let connections = Connections::default();
+        let connections = Connections::as_allowed();
         let (edition, open) = (plumbing.clone(), connections.clone());
         let api = Arc::new(Api::new(store, edition, open, trusted_proxies, reporter));
         let (end, ended) = async_channel::bounded(1);

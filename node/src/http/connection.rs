@@ -1,10 +1,9 @@
-//! One connection from accept to close, and how many there may be.
+//! One connection from accept to close.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use hyper::service::{HttpService, service_fn};
 
 use super::alarm::Alarm;
 use super::body::{BodyBudget, Cut, ResponseBody};
+use super::connections::{Connections, Slot};
 use super::head::SentHead;
 use super::problem::Problem;
 use super::request::{Means, Request, Response};
@@ -43,107 +43,6 @@ const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
-
-/// The most connections at once; one more is closed at once.
-pub const CONNECTIONS_MAX: usize = 4_096;
-
-/// Counts connections, and tells them when to end.
-///
-/// Invariant: `open` is at most [`CONNECTIONS_MAX`] and counts every live `Slot`; `serving` counts
-/// those among them that may yet answer something.
-#[derive(Clone, Debug)]
-pub struct Connections {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    open: AtomicUsize,
-    serving: AtomicUsize,
-    // Closed when the server stops: whoever waits on it is woken.
-    stop: async_channel::Sender<()>,
-    stopped: async_channel::Receiver<()>,
-    // A token when the last connection has answered everything.
-    quiet: async_channel::Sender<()>,
-    quieted: async_channel::Receiver<()>,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        let (stop, stopped) = async_channel::bounded(1);
-        let (quiet, quieted) = async_channel::bounded(1);
-        let open = AtomicUsize::new(0);
-        let serving = AtomicUsize::new(0);
-        Self { shared: Arc::new(Shared { open, serving, stop, stopped, quiet, quieted }) }
-    }
-}
-
-/// One connection's place.
-#[derive(Debug)]
-pub struct Slot {
-    shared: Arc<Shared>,
-    is_serving: bool,
-}
-
-impl Slot {
-    /// Nothing will be answered any more; the connection only closes.
-    fn served(&mut self) {
-        if !std::mem::take(&mut self.is_serving) {
-            return;
-        }
-        // One order for all four: who waits has closed `stop` before it counted, so the last of
-        // those that serve sees it closed.
-        let was_last = self.shared.serving.fetch_sub(1, Ordering::SeqCst) == 1;
-        if was_last && self.shared.stop.is_closed() {
-            let _ = self.shared.quiet.try_send(());
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.served();
-        self.shared.open.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Connections {
-    /// A place for one more connection, unless all are taken or the server stops.
-    pub fn admit(&self) -> Option<Slot> {
-        let more = |open: usize| (open < CONNECTIONS_MAX).then_some(open + 1);
-        self.shared.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        self.shared.serving.fetch_add(1, Ordering::SeqCst);
-        let slot = Slot { shared: self.shared.clone(), is_serving: true };
-        (!self.is_stopping()).then_some(slot)
-    }
-
-    /// How many connections there are.
-    pub fn open(&self) -> usize {
-        self.shared.open.load(Ordering::Acquire)
-    }
-
-    /// Ends idle connections, and the others after their request.
-    pub fn stop(&self) {
-        self.shared.stop.close();
-    }
-
-    /// Whether [`Connections::stop`] was called.
-    pub fn is_stopping(&self) -> bool {
-        self.shared.stop.is_closed()
-    }
-
-    /// Waits for [`Connections::stop`].
-    pub async fn stopped(&self) {
-        let _ = self.shared.stopped.recv().await;
-    }
-
-    /// Waits until no connection has anything to answer any more.
-    pub async fn quiet(&self) {
-        while self.shared.serving.load(Ordering::SeqCst) > 0 {
-            let _ = self.shared.quieted.recv().await;
-        }
-    }
-}
 
 /// Serves one connection to its end, or until an answer is to be given slowly: its place is free then,
 /// and nothing on it is under way. `answer` is the API.

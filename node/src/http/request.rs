@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
-use super::connection::Connections;
+use super::connections::Connections;
 use super::head::SentHead;
 use super::problem::{Code, Problem};
 use super::slow::SlowAnswer;

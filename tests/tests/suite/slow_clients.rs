@@ -6,6 +6,8 @@ use clavitor_tests::wait::{eventually, seconds};
 use clavitor_tests::{
     Client, Connecting, Edition, Scratch, Server, ServerBuilder, Session, metrics, process,
 };
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -208,4 +210,26 @@ fn slow_readers_hold_up_nobody_with_or_without_an_access_token() {
         let most = withstand(&server, attacks, 6, &[Connecting::Once, Connecting::Anew]);
         assert_was_an_attack(edition, most, EACH);
     });
+}
+
+#[test]
+fn the_memory_that_a_crowd_took_is_given_back() {
+    const CROWD: usize = 1_000;
+    process::raise_open_files();
+    for edition in Edition::ALL {
+        let server = start(edition);
+        let resident = || process::resident_kib(server.id());
+        let before = resident();
+        let head = format!("GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: {}", "a".repeat(15 * 1024));
+        let crowd: Vec<TcpStream> = (0..CROWD)
+            .map(|_| {
+                let mut stream = TcpStream::connect(server.address()).expect("it listens");
+                stream.write_all(head.as_bytes()).expect("it reads");
+                stream
+            })
+            .collect();
+        eventually("the heads are read", seconds(5), || resident() > before + 10 * 1024);
+        drop(crowd);
+        eventually("it is given back", seconds(10), || resident() < before + 5 * 1024);
+    }
 }

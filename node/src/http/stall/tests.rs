@@ -8,7 +8,7 @@ use http::Method;
 
 use super::super::alarm::scripted::Scripted;
 use super::super::body::BodyBudget;
-use super::super::connection::Connections;
+use super::super::connections::Connections;
 use super::super::head::SentHead;
 use super::*;
 
