@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
 //! [`telemetry`] reports to whom the operator named, [`driver`] turns a machine's effects into calls, [`recorder`] keeps what it was told, [`server`]
-//! composes them, [`settings`] and [`cli`] are what a person sees first, [`launch`] is what a
+//! composes them, [`serve`] gives it sockets, [`outbound`] is how it asks others, [`settings`] and [`cli`] are what a person sees first, [`launch`] is what a
 //! runtime's `main` calls.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
@@ -23,6 +23,8 @@ pub mod http;
 
 pub mod runtime;
 
+pub mod outbound;
+
 pub mod plumbing;
 
 pub mod api;
@@ -34,6 +36,8 @@ pub mod recorder;
 pub mod driver;
 
 pub mod server;
+
+pub mod serve;
 
 pub mod community;
 

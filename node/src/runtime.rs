@@ -1,11 +1,15 @@
-//! What a runtime supplies: tasks, timers and outbound HTTP. Listening and signals are its `main`.
+//! What a runtime supplies: tasks, timers, sockets, signals and outbound HTTP. What is done with them is
+//! decided in [`crate::serve`] and [`crate::outbound`], and nothing is decided in a runtime.
 
+use std::borrow::Cow;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use hyper::rt::{Sleep, Timer};
+use hyper::rt::{Read, Sleep, Timer, Write};
 
 /// A request to another server.
 #[derive(Clone, Debug)]
@@ -13,7 +17,7 @@ pub struct Post {
     /// `http://host:port`.
     pub url: String,
     /// The path, beginning with a slash.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Header fields beside `Host` and the length; the body's type among them.
     pub headers: HeaderMap,
     /// The body.
@@ -63,4 +67,29 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.timer().sleep(duration)
     }
+}
+
+/// The sockets and signals of a runtime.
+pub trait Sockets: Runtime {
+    /// A listening socket.
+    type Listener: Send + Sync + 'static;
+    /// A connection.
+    type Connection: Read + Write + Unpin + Send + 'static;
+
+    /// Takes over a socket that listens and does not block.
+    fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Waits for the next connection.
+    fn accept(
+        listener: &Self::Listener,
+    ) -> impl Future<Output = io::Result<(Self::Connection, SocketAddr)>> + Send;
+
+    /// Connects to `host:port`.
+    fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+
+    /// Gives up a connection, so that it can be kept without a runtime. It does not block.
+    fn release(connection: Self::Connection) -> io::Result<TcpStream>;
+
+    /// Calls `on_signal` for each SIGTERM and SIGINT from now on.
+    fn watch_signals(&self, on_signal: impl Fn() + Clone + Send + 'static) -> io::Result<()>;
 }

@@ -68,7 +68,7 @@ impl Reporter {
     fn post(&self, body: Bytes) -> Post {
         Post {
             url: self.url.clone(),
-            path: TELEMETRY_PATH,
+            path: TELEMETRY_PATH.into(),
             headers: self.headers.clone(),
             body,
             answer_bytes_max: ANSWER_BYTES_MAX,

@@ -27,7 +27,8 @@ fn main() -> ExitCode {
 fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_io().enable_time().build() {
         Ok(runtime) => {
-            let exit = runtime.block_on(listen::serve::<P>(settings));
+            let exit =
+                runtime.block_on(clavitor_node::serve::serve::<P>(Tokio::default(), settings));
             // Whatever still hangs was waited for long enough.
             runtime.shutdown_background();
             exit

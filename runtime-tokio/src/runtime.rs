@@ -1,9 +1,14 @@
 //! tokio as a [`Runtime`].
 
-use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable};
-use hyper_util::rt::TokioTimer;
+use std::io;
+use std::net::SocketAddr;
 
-use crate::outbound::Outbound;
+use clavitor_node::outbound::Outbound;
+use clavitor_node::runtime::{Post, Posted, Runtime, Sockets, Unreachable};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{listen, outbound};
 
 /// The tokio runtime of this process.
 #[derive(Clone, Default)]
@@ -25,6 +30,31 @@ impl Runtime for Tokio {
     }
 
     async fn post(&self, post: Post) -> Result<Posted, Unreachable> {
-        self.outbound.post(post).await
+        self.outbound.post(self, post).await
+    }
+}
+
+impl Sockets for Tokio {
+    type Listener = TcpListener;
+    type Connection = TokioIo<TcpStream>;
+
+    fn listen(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(listener)
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<(Self::Connection, SocketAddr)> {
+        listen::accept(listener).await
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<Self::Connection> {
+        outbound::connect(address).await
+    }
+
+    fn release(connection: Self::Connection) -> io::Result<std::net::TcpStream> {
+        listen::release(connection)
+    }
+
+    fn watch_signals(&self, on_signal: impl Fn() + Clone + Send + 'static) -> io::Result<()> {
+        listen::watch_signals(on_signal)
     }
 }

@@ -106,7 +106,7 @@ impl<R: Runtime> Commercial<R> {
         headers.extend(key(item).map(|value| (IDEMPOTENCY_KEY, value)));
         let post = Post {
             url: hq.url.clone(),
-            path: ALERTS_PATH,
+            path: ALERTS_PATH.into(),
             headers,
             body: body(self.name(), item).into(),
             answer_bytes_max: ANSWER_BYTES_MAX,

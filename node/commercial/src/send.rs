@@ -53,7 +53,7 @@ impl<R: Runtime> Commercial<R> {
             let (digest, url) = (frame::digest(&bytes), edition.peer_url(peer));
             let post = Post {
                 url: url.clone(),
-                path: FRAMES_PATH,
+                path: FRAMES_PATH.into(),
                 headers: content_type("application/octet-stream"),
                 body: bytes.into(),
                 answer_bytes_max: ACK_BYTES_MAX,
