@@ -33,6 +33,7 @@ fn run<P: Plumbing>(
         Command::Serve(loaded) => {
             warn(&loaded);
             raise_file_limit();
+            log::begin_serving();
             serve(loaded.settings)
         }
         Command::ConfigCheck(loaded) => {

@@ -19,6 +19,7 @@ mod forged_answers;
 mod hostile_frames;
 mod identities;
 mod idle;
+mod log;
 mod outages;
 mod pair;
 mod proxies;
