@@ -2,20 +2,35 @@
 //! answers come over.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use clavitor_core::id::OpId;
+use futures_util::future::{AbortHandle, Either, abortable, select};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 
-use crate::runtime::{Post, Posted, Sockets, Unreachable};
+use crate::runtime::{Post, Posted, Runtime, Sockets, Unreachable};
 
 /// The most idle connections that are kept to one peer: as many as frames may be in flight.
 const IDLE_MAX: usize = 8;
 
+/// How much of an answer that nobody reads is taken, and for how long, to keep its connection.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
+const UNREAD_MAX: Duration = Duration::from_millis(500);
+
 type Connection = SendRequest<Full<Bytes>>;
+
+/// Why a request has no answer.
+enum Failure {
+    /// None began.
+    Unanswered,
+    /// One began, and did not end as it should.
+    Broken,
+}
 
 /// The kept connections, by URL. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -28,26 +43,43 @@ impl Outbound {
     pub async fn post<R: Sockets>(&self, runtime: &R, post: Post) -> Result<Posted, Unreachable> {
         // A kept connection may have been closed at the other end without our knowing. That is no
         // failure of the peer: requests are idempotent, so try once more on a new one.
-        if let Some(kept) = self.take(&post.url).await
-            && let Ok(posted) = self.send(kept, &post).await
-        {
-            return Ok(posted);
+        if let Some(kept) = self.take(&post.url).await {
+            match self.send(runtime, kept, &post).await {
+                Ok(posted) => return Ok(posted),
+                Err(Failure::Broken) => return Err(Unreachable),
+                Err(Failure::Unanswered) => {}
+            }
         }
         let connection = connect(runtime, &post.url).await?;
-        self.send(connection, &post).await
+        self.send(runtime, connection, &post).await.map_err(|_| Unreachable)
     }
 
-    async fn send(&self, mut connection: Connection, post: &Post) -> Result<Posted, Unreachable> {
-        let host = post.url.strip_prefix("http://").ok_or(Unreachable)?;
+    async fn send(
+        &self,
+        runtime: &impl Runtime,
+        mut connection: Connection,
+        post: &Post,
+    ) -> Result<Posted, Failure> {
+        let host = post.url.strip_prefix("http://").ok_or(Failure::Unanswered)?;
         let mut request = Request::post(&*post.path)
             .header(header::HOST, host)
             .body(Full::new(post.body.clone()))
-            .map_err(|_| Unreachable)?;
+            .map_err(|_| Failure::Unanswered)?;
         request.headers_mut().extend(post.headers.clone());
-        let response = connection.send_request(request).await.map_err(|_| Unreachable)?;
+        let response = connection.send_request(request).await.map_err(|_| Failure::Unanswered)?;
         let status = response.status().as_u16();
-        let body = read(response.into_body(), post.answer_bytes_max).await?;
-        self.keep(&post.url, connection);
+        let body = if post.answer_bytes_max == 0 {
+            let unread = std::pin::pin!(read(response.into_body(), UNREAD_BYTES_MAX));
+            if let Either::Left((Ok(_), _)) = select(unread, runtime.sleep(UNREAD_MAX)).await {
+                self.keep(&post.url, connection);
+            }
+            Bytes::new()
+        } else {
+            let body = read(response.into_body(), post.answer_bytes_max).await;
+            let body = body.map_err(|_| Failure::Broken)?;
+            self.keep(&post.url, connection);
+            body
+        };
         Ok(Posted { status, body })
     }
 
@@ -69,8 +101,41 @@ impl Outbound {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<Connection>>> {
-        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one task of a kind that may be under way, by the order that began it.
+#[derive(Debug, Default)]
+pub struct Flight {
+    task: Mutex<Option<(OpId, AbortHandle)>>,
+}
+
+impl Flight {
+    /// Runs a task until it ends or is cancelled.
+    pub fn begin(
+        &self,
+        runtime: &impl Runtime,
+        op: OpId,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (task, abort) = abortable(task);
+        *self.lock() = Some((op, abort));
+        runtime.spawn(async move {
+            let _ = task.await;
+        });
+    }
+
+    /// Ends the task of this order, if it is the last one.
+    pub fn cancel(&self, op: OpId) {
+        if let Some((_, abort)) = self.lock().take_if(|(flying, _)| *flying == op) {
+            abort.abort();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(OpId, AbortHandle)>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

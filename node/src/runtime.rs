@@ -22,7 +22,8 @@ pub struct Post {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The longest answer to accept, in bytes.
+    /// The longest answer to accept, in bytes; 0 if its status says all, and the rest may be what
+    /// it will.
     pub answer_bytes_max: usize,
 }
 
@@ -31,6 +32,14 @@ pub fn content_type(value: &'static str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
     headers
+}
+
+/// The header field that proves who asks; its value is not shown where headers are. `None` if a
+/// header cannot hold the token.
+pub fn bearer(token: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(&[b"Bearer ", token].concat()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Its answer.
@@ -92,4 +101,18 @@ pub trait Sockets: Runtime {
 
     /// Calls `on_signal` for each SIGTERM and SIGINT from now on.
     fn watch_signals(&self, on_signal: impl Fn() + Clone + Send + 'static) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_into_its_header_and_nowhere_else() {
+        let value = bearer(b"0123456789abcdef").expect("it fits");
+        assert_eq!(value.as_bytes(), b"Bearer 0123456789abcdef");
+        assert!(value.is_sensitive());
+        assert!(!format!("{value:?}").contains("0123456789abcdef"));
+        assert_eq!(bearer(b"a\nb"), None);
+    }
 }

@@ -17,7 +17,7 @@ use crate::{launch, log};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many connections may wait to be accepted; std asks for 128, less than a burst.
-const BACKLOG: i32 = 1_024;
+const BACKLOG: i32 = 4_096;
 
 /// Runs a server from its settings to its end. To be called on the runtime.
 pub async fn serve<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use clavitor_core::id::OpId;
 use clavitor_core::pop;
 use clavitor_core::telemetry::{Effect, Outcome, TIMEOUT_MS};
-use futures_util::future::{AbortHandle, abortable};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
 use crate::api::Api;
 use crate::driver::Mailbox;
+use crate::outbound::Flight;
 use crate::plumbing::Plumbing;
-use crate::runtime::{Post, Runtime, content_type};
+use crate::runtime::{Post, Runtime, bearer, content_type};
 use crate::settings::TelemetrySettings;
 use crate::{host, log};
 
@@ -26,9 +26,6 @@ use report::{About, Totals};
 /// Where reports go.
 pub const TELEMETRY_PATH: &str = "/v1/telemetry";
 
-/// The longest answer that is read; what it says does not matter.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-
 /// Sends the reports of one server, and counts what became of them.
 ///
 /// Invariant: at most one report is under way.
@@ -36,7 +33,7 @@ pub struct Reporter {
     url: String,
     headers: HeaderMap,
     about: About,
-    flight: Mutex<Option<(OpId, AbortHandle)>>,
+    flight: Flight,
     last: Mutex<Totals>,
     taken: AtomicU64,
     failed: AtomicU64,
@@ -53,7 +50,7 @@ impl Reporter {
             url: settings.host.clone(),
             headers,
             about: About { hostname: host::hostname(), region: settings.region.clone() },
-            flight: Mutex::default(),
+            flight: Flight::default(),
             last: Mutex::default(),
             taken: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -71,13 +68,7 @@ impl Reporter {
             path: TELEMETRY_PATH.into(),
             headers: self.headers.clone(),
             body,
-            answer_bytes_max: ANSWER_BYTES_MAX,
-        }
-    }
-
-    fn cancel(&self, op: OpId) {
-        if let Some((_, abort)) = lock(&self.flight).take_if(|(flying, _)| *flying == op) {
-            abort.abort();
+            answer_bytes_max: 0,
         }
     }
 
@@ -109,7 +100,7 @@ pub(crate) fn perform<P: Plumbing>(
     let Some(reporter) = &api.reporter else { return };
     match effect {
         Effect::Send { op } => send(reporter, (api, mailbox, runtime), op),
-        Effect::Cancel { op } => reporter.cancel(op),
+        Effect::Cancel { op } => reporter.flight.cancel(op),
         Effect::Settled { outcome, is_news } => reporter.count(outcome, is_news),
     }
 }
@@ -121,23 +112,13 @@ fn send<P: Plumbing>(
 ) {
     let (reporter, api, mailbox) = (reporter.clone(), api.clone(), mailbox.clone());
     let (sender, carrier) = (reporter.clone(), runtime.clone());
-    let (task, abort) = abortable(async move {
+    let task = async move {
         let report = report::build(&api, &sender.about, &mut lock(&sender.last), sender.counts());
         let posted = carrier.post(sender.post(report.into())).await;
         let status = posted.ok().map(|posted| posted.status);
         mailbox.push(pop::Input::ReportAnswered { op, status }.into());
-    });
-    *lock(&reporter.flight) = Some((op, abort));
-    runtime.spawn(async move {
-        let _ = task.await;
-    });
-}
-
-/// The header that proves who sends; never shown where headers are.
-fn bearer(token: &[u8]) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(&[b"Bearer ", token].concat()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    };
+    reporter.flight.begin(runtime, op, task);
 }
 
 fn reason(outcome: Outcome) -> String {
@@ -150,17 +131,4 @@ fn reason(outcome: Outcome) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_token_goes_into_the_header_and_nowhere_else() {
-        let value = bearer(b"0123456789abcdef").expect("it fits");
-        assert_eq!(value.as_bytes(), b"Bearer 0123456789abcdef");
-        assert!(value.is_sensitive());
-        assert!(!format!("{value:?}").contains("0123456789abcdef"));
-    }
 }

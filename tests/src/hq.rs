@@ -26,6 +26,8 @@ pub enum Mood {
     LosesAnswers,
     /// It is neither taken nor answered, and the connection stays open.
     Silent,
+    /// It is taken and told so, in an answer whose body never ends.
+    Rambles,
 }
 
 /// A request as it came in.
@@ -191,12 +193,17 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let authorization = shared.token.as_ref().map(|token| format!("Bearer {token}"));
         let is_denied =
             authorization.is_some() && message.header("authorization") != authorization.as_deref();
-        let is_taken = !is_denied && matches!(mood, Mood::Takes | Mood::LosesAnswers);
+        let is_taken =
+            !is_denied && matches!(mood, Mood::Takes | Mood::LosesAnswers | Mood::Rambles);
         let is_news = is_taken && shared.take(&message);
         lock(&shared.requests).push(Request { at: Instant::now(), message, is_taken });
         let status = match mood {
             Mood::Silent => continue,
             Mood::LosesAnswers => return Ok(()),
+            Mood::Rambles => {
+                write!(&*stream, "HTTP/1.1 200 Well\r\nContent-Length: 99999\r\n\r\nwell,")?;
+                continue;
+            }
             Mood::Answers(status) => status,
             Mood::Takes if is_denied => 401,
             Mood::Takes => {

@@ -8,11 +8,11 @@ use clavitor_commercial::alerts::{Item, Outcome, Sender, Start, View, outbox};
 use clavitor_commercial::pop::Input;
 use clavitor_core::edition::Edition;
 use clavitor_core::id::OpId;
-use clavitor_node::runtime::{Post, Runtime, content_type};
-use clavitor_node::settings::{Secret, TelemetrySettings};
+use clavitor_node::outbound::Flight;
+use clavitor_node::runtime::{Post, Runtime, bearer, content_type};
+use clavitor_node::settings::TelemetrySettings;
 use clavitor_node::store::{Stop, Store, StoreError, Transaction};
 use clavitor_node::{entropy, host, wall};
-use futures_util::future::{AbortHandle, abortable};
 use http::{HeaderName, HeaderValue, header};
 use serde_json::json;
 
@@ -23,14 +23,11 @@ const ALERTS_PATH: &str = "/v1/alerts";
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Nobody reads what HQ answers beyond its status, but it has to be taken.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-
 /// What carrying alerts takes.
 #[derive(Default)]
 pub(crate) struct Alerts {
     hq: Option<Hq>,
-    posting: Mutex<Option<(OpId, AbortHandle)>>,
+    posting: Flight,
     seen: Mutex<View>,
     // Raised while the mailbox was full.
     dropped: AtomicU64,
@@ -45,7 +42,7 @@ impl Alerts {
     pub(crate) fn new(telemetry: Option<&TelemetrySettings>) -> Self {
         let hq = telemetry.map(|telemetry| Hq {
             url: telemetry.host.clone(),
-            authorization: telemetry.token.as_ref().and_then(authorization),
+            authorization: telemetry.token.as_ref().and_then(|token| bearer(token.expose())),
         });
         Self { hq, ..Self::default() }
     }
@@ -109,25 +106,19 @@ impl<R: Runtime> Commercial<R> {
             path: ALERTS_PATH.into(),
             headers,
             body: body(self.name(), item).into(),
-            answer_bytes_max: ANSWER_BYTES_MAX,
+            answer_bytes_max: 0,
         };
         let edition = self.clone();
-        let (task, abort) = abortable(async move {
+        let task = async move {
             let status = edition.runtime.post(post).await.ok().map(|posted| posted.status);
             let outcome = Outcome::of_status(status);
             edition.mailbox.push(Input::AlertPosted { op, outcome });
-        });
-        *lock(&self.alerts.posting) = Some((op, abort));
-        self.runtime.spawn(async move {
-            let _ = task.await;
-        });
+        };
+        self.alerts.posting.begin(&self.runtime, op, task);
     }
 
     pub(crate) fn cancel_post(&self, op: OpId) {
-        let mut posting = lock(&self.alerts.posting);
-        if let Some((_, abort)) = posting.take_if(|(posted, _)| *posted == op) {
-            abort.abort();
-        }
+        self.alerts.posting.cancel(op);
     }
 }
 
@@ -147,12 +138,6 @@ fn body(edition: &str, item: &Item) -> String {
         "timestamp": wall::rfc3339(item.at.unwrap_or_default()),
     });
     body.to_string()
-}
-
-fn authorization(token: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 fn key(item: &Item) -> Option<HeaderValue> {

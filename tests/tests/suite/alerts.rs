@@ -127,6 +127,15 @@ fn alerts_survive_an_hq_that_is_away_and_kill_9_and_are_shown_once() {
 }
 
 #[test]
+fn an_answer_whose_body_never_ends_is_an_answer() {
+    let hq = Hq::start();
+    hq.set(Mood::Rambles);
+    let vault = Vault::start(&hq);
+    eventually("nothing waits", seconds(10), || vault.metric("clavitor_alerts_sent_total") == 1);
+    throughout("it is not told again", seconds(2), || hq.requests(ALERTS_PATH).len() == 1);
+}
+
+#[test]
 fn a_storm_is_a_few_posts_with_a_count() {
     let hq = Hq::with_token(TOKEN);
     let mut vault = Vault::start(&hq);
