@@ -103,7 +103,8 @@ impl<P: Plumbing> Api<P> {
             let client = client(request.remote, &request.headers, &self.trusted_proxies);
             request.remote.set_ip(client);
         }
-        let remote = request.remote.ip();
+        // One spelling for a client that came over IPv6 in its IPv4 form.
+        let remote = request.remote.ip().to_canonical();
         match routes::answer(self, face, request) {
             Either::Left(now) => {
                 let answer = now.into_inner();

@@ -15,7 +15,7 @@ mod stall;
 
 pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
 pub use connection::{HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
-pub use connections::{CONNECTIONS_MAX, Connections, Slot};
+pub use connections::{CONNECTIONS_MAX, Connections, DESCRIPTORS_RESERVED, Slot};
 pub use forwarded::{Network, NotANetwork, client};
 pub use problem::{Code, Problem};
 pub use request::{BadHeader, Path, Query, Request, Response, Segments, json};

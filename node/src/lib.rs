@@ -4,9 +4,10 @@
 //! machine and what its effects mean ([`plumbing`]); this package is everything between.
 //!
 //! Reading order: [`store`] keeps records, [`http`] speaks to clients, [`api`] answers them,
-//! [`telemetry`] reports to whom the operator named, [`driver`] turns a machine's effects into calls, [`recorder`] keeps what it was told, [`server`]
-//! composes them, [`serve`] gives it sockets, [`outbound`] is how it asks others, [`settings`] and [`cli`] are what a person sees first, [`launch`] is what a
-//! runtime's `main` calls.
+//! [`telemetry`] reports to whom the operator named, [`driver`] turns a machine's effects into
+//! calls, [`recorder`] keeps what it was told, [`server`] composes them, [`serve`] gives it
+//! sockets, [`outbound`] is how it asks others, [`settings`] and [`cli`] are what a person sees
+//! first, [`launch`] is what a runtime's `main` calls.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod entropy;

@@ -1,5 +1,5 @@
-//! Outbound HTTP with connections that are kept: what is asked of other servers, whatever runtime their
-//! answers come over.
+//! Outbound HTTP with connections that are kept: what is asked of other servers, whatever runtime
+//! their answers come over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

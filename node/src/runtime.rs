@@ -1,5 +1,6 @@
-//! What a runtime supplies: tasks, timers, sockets, signals and outbound HTTP. What is done with them is
-//! decided in [`crate::serve`] and [`crate::outbound`], and nothing is decided in a runtime.
+//! What a runtime supplies: tasks, timers, sockets, signals and outbound HTTP. What is done with
+//! them is decided in [`crate::serve`] and [`crate::outbound`], and nothing is decided in a
+//! runtime.
 
 use std::borrow::Cow;
 use std::io;

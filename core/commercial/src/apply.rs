@@ -127,8 +127,9 @@ pub fn take<R: RowsMut>(
         return Err(Stop::Refused(Refusal::Store));
     }
     let known = epoch::known(&txn.reader())?;
-    // Who knows of no epoch yet is no remnant of an older one. A hello brings nothing, and its answer
-    // is how an old primary learns of the newer epoch from a peer whose frames it does not take yet.
+    // Who knows of no epoch yet is no remnant of an older one. A hello brings nothing, and its
+    // answer is how an old primary learns of the newer epoch from a peer whose frames it does not
+    // take yet.
     if !frame.is_hello() && frame.epoch.is_some() && frame.epoch < known {
         return Err(Stop::Refused(Refusal::Epoch));
     }
@@ -173,7 +174,8 @@ fn told(frame: &Frame, received: &Received) -> Seq {
     if frame.is_hello() && highest > frame.range.to { highest } else { received.prefix }
 }
 
-/// Who sent the frame. A stranger is asked about before it may bring anything; its hello is answered, or two who are strangers to each other would stay so.
+/// Who sent the frame. A stranger is asked about before it may bring anything; its hello is
+/// answered, or two who are strangers to each other would stay so.
 fn identify<R: RowsMut>(txn: &Transaction<'_, R>, frame: &Frame) -> Result<Source, Stop<Refusal>> {
     let peer = tables::peer(&txn.reader(), &frame.source.url)?;
     if peer.denied == Some(frame.source.store) {
@@ -210,7 +212,8 @@ fn take_record<R: RowsMut>(
         return Ok(Verdict::Already);
     }
     if is_replay {
-        // A replay changes nothing; if it holds something new after all, its source sends it afresh.
+        // A replay changes nothing; if it holds something new after all, its source sends it
+        // afresh.
         return Ok(Verdict::Deferred);
     }
     applied.ties += u32::from(merged.is_tie);

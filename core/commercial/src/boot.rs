@@ -55,8 +55,8 @@ fn settle_epoch<R: RowsMut>(
 }
 
 /// Settles whether the data may lack what peers hold, and has yet to hear them. A server alone has
-/// none to hear. One that is new to its cluster may have been another's, or its own, before: what it
-/// wrote at once could take the place of what it never saw.
+/// none to hear. One that is new to its cluster may have been another's, or its own, before: what
+/// it wrote at once could take the place of what it never saw.
 fn settle_imported<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     cluster: &Cluster,

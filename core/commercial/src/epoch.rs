@@ -29,9 +29,9 @@ pub fn adopt<R: RowsMut>(txn: &mut Transaction<'_, R>, newer: Epoch) -> Result<(
     Ok(())
 }
 
-/// Makes `pop` the primary, whether or not its peers were heard: a promotion is a person's word that
-/// this copy is the one to go on with. Who is primary already stays so; a new term is named only when
-/// one begins.
+/// Makes `pop` the primary, whether or not its peers were heard: a promotion is a person's word
+/// that this copy is the one to go on with. Who is primary already stays so; a new term is named
+/// only when one begins.
 pub fn promote<R: RowsMut>(txn: &mut Transaction<'_, R>, pop: PopId) -> Result<Epoch, StoreError> {
     let known = known(&txn.reader())?;
     let epoch = known.filter(|epoch| epoch.primary == pop);

@@ -135,9 +135,10 @@ pub struct Ack {
     pub frame: [u8; 32],
     /// The newest epoch the receiver knows.
     pub epoch: Option<Epoch>,
-    /// How much of the sender's changes the receiver has received: the end of the contiguous prefix.
-    /// If it has received anything above what a hello calls the sender's last number, that number:
-    /// the sender was rolled back, and a gap must not hide it until the numbers are used again.
+    /// How much of the sender's changes the receiver has received: the end of the contiguous
+    /// prefix. If it has received anything above what a hello calls the sender's last number, that
+    /// number: the sender was rolled back, and a gap must not hide it until the numbers are used
+    /// again.
     pub received: Seq,
     /// One verdict per record, in order.
     pub verdicts: Vec<Verdict>,

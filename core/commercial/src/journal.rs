@@ -85,7 +85,8 @@ pub fn restore<R: RowsMut>(
     let held = txn.head(&Key::Entry(vault.clone(), entry.clone()))?;
     let others: Vec<Hlc> =
         txn.losers(vault, entry)?.into_iter().filter(|other| *other != lost).collect();
-    // A lost version may be from the future of this clock; its successor must be later all the same.
+    // A lost version may be from the future of this clock; its successor must be later all the
+    // same.
     txn.observe(lost);
     let hlc = txn.next_hlc();
     let item_now = Item::Entry { vault: vault.clone(), entry: entry.clone(), deleted };

@@ -20,7 +20,8 @@ pub struct Merged {
     pub journal: Option<Record>,
     /// Journal items that turn out to have been replaced by a write that had seen them.
     pub settled: Vec<Hlc>,
-    /// Two different versions carried one timestamp: the larger digest won, and a person should know.
+    /// Two different versions carried one timestamp: the larger digest won, and a person should
+    /// know.
     pub is_tie: bool,
 }
 

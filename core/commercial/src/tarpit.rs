@@ -25,7 +25,7 @@ pub const GRID_MS: u64 = 100;
 pub const HELD_MAX: u32 = 1_000;
 
 /// File descriptors that are left for all else than clients: the store, peers, the log.
-const DESCRIPTORS_RESERVED: u64 = 256;
+pub const DESCRIPTORS_RESERVED: u64 = 256;
 
 const _: () = assert!(INTERVAL_MS.is_multiple_of(GRID_MS) && BODY_BYTES > 0);
 
@@ -233,7 +233,8 @@ fn first_due(now: Instant) -> Instant {
     Instant(due.checked_next_multiple_of(grid).unwrap_or(u64::MAX))
 }
 
-/// What one client's connections are counted under: it can choose the lower half of an IPv6 address.
+/// What one client's connections are counted under: it can choose the lower half of an IPv6
+/// address.
 fn counted(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -37,8 +37,8 @@ impl<R: Runtime> Default for Bookkeeping<R> {
 }
 
 impl<R: Runtime> Commercial<R> {
-    /// Writes something after all that was given before, again and again until there is room; `then`
-    /// follows. What is too much to wait is given up: a restart mends it.
+    /// Writes something after all that was given before, again and again until there is room;
+    /// `then` follows. What is too much to wait is given up: a restart mends it.
     pub(crate) fn keep<F, T>(self: &Arc<Self>, operation: F, then: T)
     where
         F: FnMut(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,

@@ -3,8 +3,8 @@
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
 //! lost, `operate` answers operators, `telemetry` is its part of reports, `bookkeeping` writes what
-//! must not be forgotten, `alerts` tells HQ, `tarpit` keeps scanners busy, `plumbing` ties it all to
-//! the server.
+//! must not be forgotten, `alerts` tells HQ, `tarpit` keeps scanners busy, `plumbing` ties it all
+//! to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod alerts;

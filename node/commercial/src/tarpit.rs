@@ -1,5 +1,5 @@
-//! The tarpit's sockets, and the one thread that serves all of them. Who is held, and when a byte is
-//! due, [`clavitor_commercial::tarpit`] decides.
+//! The tarpit's sockets, and the one thread that serves all of them. Who is held, and when a byte
+//! is due, [`clavitor_commercial::tarpit`] decides.
 
 mod drip;
 
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use clavitor_commercial::tarpit::{
-    BODY_BYTES, Effect, Held, Input, Limits, Tarpit as Machine, Totals,
+    self as machine, BODY_BYTES, Effect, Held, Input, Limits, Tarpit as Machine, Totals,
 };
-use clavitor_node::http::{CONNECTIONS_MAX, SLOW_BYTES, SlowAnswer};
+use clavitor_node::http::{self, CONNECTIONS_MAX, SLOW_BYTES, SlowAnswer};
 use clavitor_node::settings::TarpitSettings;
 use clavitor_node::{log, wall};
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -23,6 +23,8 @@ use crate::lock;
 use drip::Dripper;
 
 const _: () = assert!(SLOW_BYTES == BODY_BYTES as usize);
+// The connections that are served and those that are held share one limit of open files.
+const _: () = assert!(http::DESCRIPTORS_RESERVED == machine::DESCRIPTORS_RESERVED);
 
 /// What the kernel may keep of what a held client still sends, in bytes: nobody reads it.
 const UNREAD_BYTES_MAX: usize = 4_096;
@@ -99,22 +101,24 @@ impl Tarpit {
 
     /// Gives an answer slowly, or closes the connection at once if there is no slot for it.
     pub(crate) fn hold(self: &Arc<Self>, socket: TcpStream, answer: &SlowAnswer) {
-        let Some(held) = self.arrived(answer.remote) else {
-            return;
-        };
         let socket = Socket { socket: socket.into(), body: answer.body };
-        let kept = self.greet(held, &socket, &answer.head).and_then(|()| self.keep(held, socket));
-        if kept.is_err() {
+        let Some(held) = self.arrived(answer.remote) else {
+            return socket.close();
+        };
+        if self.greet(held, &socket, &answer.head).is_err() {
+            self.tell(Input::Left { held });
+            return socket.close();
+        }
+        if self.keep(held, socket).is_err() {
             self.tell(Input::Left { held });
         }
     }
 
     /// Closes all that is held, now.
     pub(crate) fn stop(&self) {
-        if self.tell(Input::Stopped) == Some(Effect::Cut) {
-            lock(&self.books).is_cut = true;
-            self.wake();
-        }
+        self.tell(Input::Stopped);
+        lock(&self.books).is_cut = true;
+        self.wake();
     }
 
     /// What the tarpit did since its start.

@@ -1,5 +1,5 @@
-//! What reports say about replication, the tarpit and alerts. Peers go by their POP ids: a URL can name what nobody outside
-//! needs to know.
+//! What reports say about replication, the tarpit and alerts. Peers go by their POP ids: a URL can
+//! name what nobody outside needs to know.
 
 use std::sync::atomic::Ordering;
 

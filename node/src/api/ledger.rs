@@ -1,8 +1,8 @@
 //! Counts what was answered and refused. A line in the log at most once per source, code and
 //! minute, so that a scanner cannot fill the disk.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -12,6 +12,9 @@ use crate::{log, wall};
 
 /// The most sources and codes told apart in one minute.
 const SOURCES_MAX: usize = 1_024;
+
+/// The most of them that are refused slowly: scanners must leave room for those who try to get in.
+const SCANNERS_MAX: usize = 128;
 
 /// The most codes that are counted.
 const CODES_MAX: usize = 128;
@@ -29,7 +32,8 @@ pub struct Ledger {
 struct Refused {
     by_code: BTreeMap<&'static str, u64>,
     minute: u64,
-    this_minute: BTreeMap<(IpAddr, &'static str), u64>,
+    this_minute: BTreeSet<(IpAddr, &'static str)>,
+    scanners: usize,
 }
 
 impl Ledger {
@@ -52,15 +56,18 @@ impl Ledger {
         if refused.minute != minute {
             refused.minute = minute;
             refused.this_minute.clear();
+            refused.scanners = 0;
         }
-        if refused.this_minute.len() >= SOURCES_MAX {
+        let has_room = refused.this_minute.len() < SOURCES_MAX
+            && (!is_slow || refused.scanners < SCANNERS_MAX);
+        let is_worth_a_line = is_slow || is_worth_a_line(code);
+        if !is_worth_a_line || !has_room {
             return;
         }
-        let seen = refused.this_minute.entry((source, code)).or_default();
-        *seen += 1;
-        let is_first = *seen == 1;
+        let is_first = refused.this_minute.insert((network(source), code));
+        refused.scanners += usize::from(is_first && is_slow);
         drop(refused);
-        if is_first && (is_slow || is_worth_a_line(code)) {
+        if is_first {
             log::line(&format!(
                 "refused [{code}] from {source}; more of the same this minute are counted"
             ));
@@ -80,6 +87,14 @@ impl Ledger {
 
     fn lock(&self) -> MutexGuard<'_, Refused> {
         self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What sources are told apart by: a client can choose the lower half of an IPv6 address.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -106,9 +121,26 @@ mod tests {
         let ledger = Ledger::default();
         for at in 0..=u16::MAX {
             let [a, b] = at.to_be_bytes();
-            ledger.refused(IpAddr::from([127, 0, a, b]), "CV-BAD-NAME", false);
+            ledger.refused(IpAddr::from([127, 0, a, b]), "CV-FORBIDDEN", false);
         }
         assert_eq!(ledger.lock().this_minute.len(), SOURCES_MAX);
-        assert_eq!(ledger.by_code().get("CV-BAD-NAME"), Some(&65_536));
+        assert_eq!(ledger.by_code().get("CV-FORBIDDEN"), Some(&65_536));
+    }
+
+    #[test]
+    fn scanners_leave_room_for_those_who_try_to_get_in() {
+        let ledger = Ledger::default();
+        for at in 0..2_000u128 {
+            let scanner = Ipv6Addr::from_bits(0x2001_0db8 << 96 | at << 64);
+            ledger.refused(scanner.into(), "CV-NO-ROUTE", true);
+        }
+        assert_eq!(ledger.lock().this_minute.len(), SCANNERS_MAX);
+        let somebody = Ipv6Addr::from_bits(0x2001_0db8_ffff << 80);
+        for host in 0..9 {
+            let source = Ipv6Addr::from_bits(somebody.to_bits() | host);
+            ledger.refused(source.into(), "CV-UNAUTHENTICATED", false);
+        }
+        assert!(ledger.lock().this_minute.contains(&(somebody.into(), "CV-UNAUTHENTICATED")));
+        assert_eq!(ledger.lock().this_minute.len(), SCANNERS_MAX + 1, "one network, one line");
     }
 }

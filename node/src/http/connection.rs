@@ -44,8 +44,8 @@ const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// Serves one connection to its end, or until an answer is to be given slowly: its place is free then,
-/// and nothing on it is under way. `answer` is the API.
+/// Serves one connection to its end, or until an answer is to be given slowly: its place is free
+/// then, and nothing on it is under way. `answer` is the API.
 pub async fn serve<Io, T, F, A>(
     io: Io,
     remote: SocketAddr,
@@ -100,8 +100,8 @@ enum End {
     HandedOver,
 }
 
-/// Serves a connection to its end. If the server is to stop before, the request that is under way is
-/// still answered, if there is one; a head that is only half there is none.
+/// Serves a connection to its end. If the server is to stop before, the request that is under way
+/// is still answered, if there is one; a head that is only half there is none.
 async fn serve_to_the_end<Io, S, B>(
     connection: &mut http1::Connection<Io, S>,
     connections: &Connections,

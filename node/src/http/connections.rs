@@ -11,7 +11,7 @@ use crate::{host, log};
 pub const CONNECTIONS_MAX: usize = 4_096;
 
 /// File descriptors that are left for the store, peers and logs; fewer where there are few.
-const DESCRIPTORS_RESERVED: u64 = 256;
+pub const DESCRIPTORS_RESERVED: u64 = 256;
 
 /// The fewest connections whose end is worth giving memory back for.
 const CROWD_MIN: usize = 64;
@@ -144,7 +144,8 @@ impl Connections {
     }
 }
 
-/// A quarter of the descriptors stays for connections that are held elsewhere, and some for all else.
+/// A quarter of the descriptors stays for connections that are held elsewhere, and some for all
+/// else.
 fn affordable(descriptors: u64) -> usize {
     let kept = descriptors / 4 + (descriptors / 8).min(DESCRIPTORS_RESERVED);
     usize::try_from(descriptors - kept).unwrap_or(usize::MAX).clamp(1, CONNECTIONS_MAX)

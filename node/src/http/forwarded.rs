@@ -16,6 +16,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// Whether every address of its family belongs to it.
+    pub(crate) fn is_everyone(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Whether an address belongs to it. An IPv4 address may come in the form of IPv6.
     pub fn contains(&self, address: IpAddr) -> bool {
         let (first, width) = number(self.first);

@@ -6,7 +6,7 @@ use clavitor_tests::wait::seconds;
 use clavitor_tests::{Edition, Server, process};
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -161,5 +161,32 @@ fn what_is_held_costs_one_thread_and_no_wake_ups_of_others() {
     assert!(threads_now <= threads, "{threads_now} threads instead of {threads}");
     // Ten a second at the most, and a few for whatever a server does anyway.
     assert!(after - before < 60, "{} context switches for {HELD} held in 3 s", after - before);
+    drop(held);
+}
+
+#[test]
+fn an_answer_that_came_before_is_whole_although_the_tarpit_is_full() {
+    const BLOB_BYTES: usize = 1_000_000;
+    let server = server(&["--tarpit-connections-max", "1"]);
+    server.client().put("v", "e", &vec![7; BLOB_BYTES]).expect(201);
+    let held = fill(&server, 1);
+    let mut requests = format!(
+        "GET /v1/vaults/v/entries/e HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n\
+         GET /wp-login.php HTTP/1.1\r\nHost: x\r\n\r\n\
+         POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+        server.admin_token()
+    )
+    .into_bytes();
+    requests.extend(vec![b'x'; 60_000]);
+    let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+    let mut sending = stream.try_clone().expect("a descriptor");
+    let sender = std::thread::spawn(move || sending.write_all(&requests));
+    // By now all is said, and most of the answer waits in the system's buffers.
+    std::thread::sleep(Duration::from_millis(500));
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
+    assert_eq!(answer.len() - head, BLOB_BYTES, "{read:?}");
+    let _ = sender.join().expect("no panic");
     drop(held);
 }

@@ -114,7 +114,8 @@ impl<R: Runtime> Commercial<R> {
         let book = move |txn: &mut Transaction<'_>| {
             books::advance_cursor(txn, &urls, &url, cursor, &setbacks)
         };
-        // What waits for room may be about frames that this cursor passes: it must not overtake that.
+        // What waits for room may be about frames that this cursor passes: it must not overtake
+        // that.
         if must_last || self.is_keeping() {
             self.keep(book, |_| {});
         } else {

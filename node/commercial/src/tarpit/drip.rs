@@ -2,13 +2,14 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 
 use clavitor_commercial::tarpit::{BODY_BYTES, Effect, Held, Input};
 use clavitor_core::time::Instant;
-use clavitor_node::wall;
+use clavitor_node::{log, wall};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use super::{Socket, Tarpit, Thread, WAKE};
 use crate::lock;
@@ -41,10 +42,11 @@ impl Dripper {
 
     /// Serves what is held until all is cut.
     pub(super) fn run(mut self) {
+        let _ending = Ending(self.tarpit.clone());
         let (mut turn, mut events) = (Turn::default(), Vec::with_capacity(EVENTS_MAX));
         while let Some(wake) = self.look(&mut turn, &events) {
             // Closing and sending are calls to the system: nobody may have to wait for them.
-            turn.closing.clear();
+            turn.closing.drain(..).for_each(Socket::close);
             if self.send(&mut turn) {
                 events.clear();
                 continue;
@@ -118,6 +120,20 @@ impl Dripper {
     }
 }
 
+/// Without the thread nobody is held any more, however it ended: a client would never get its end.
+struct Ending(Arc<Tarpit>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.stop();
+        let left = mem::take(&mut lock(&self.0.books).arrived);
+        drop(left);
+        if thread::panicking() {
+            log::line("the tarpit broke down; nobody is held until the next start");
+        }
+    }
+}
+
 impl Socket {
     /// Sends one byte; whether the client takes it.
     fn drip(&self, at: u8) -> bool {
@@ -126,10 +142,17 @@ impl Socket {
         byte.is_some_and(|byte| send(&self.socket, &[*byte], flags).is_ok())
     }
 
-    /// Sends the last byte and closes, without losing it: closing a socket that holds unread bytes
-    /// makes the system throw away what the client has not read yet.
+    /// Sends the last byte and closes.
     fn finish(self) {
         self.drip(BODY_BYTES - 1);
+        self.close();
+    }
+
+    /// Closes without losing what was written on it before, as far as the client has sent nothing
+    /// that is still on its way.
+    pub(super) fn close(self) {
+        // Whoever has gone already is told nothing.
+        let _ = shutdown(&self.socket, Shutdown::Write);
         let mut scratch = [0; 4_096];
         for _ in 0..DRAIN_BYTES_MAX / scratch.len() {
             match recv(&self.socket, &mut scratch, RecvFlags::DONTWAIT) {

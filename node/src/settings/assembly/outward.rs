@@ -20,6 +20,12 @@ impl Assembly<'_> {
                 proxies.len()
             ));
         }
+        if proxies.iter().any(Network::is_everyone) {
+            let naming = self.naming(Key::TrustedProxy);
+            self.warnings.push(format!(
+                "{naming}: trusts everyone, so that every client can name an address of its choice"
+            ));
+        }
         proxies
     }
 

@@ -99,6 +99,8 @@ fn the_tarpit_has_bounds() {
 fn proxies_are_networks_and_few() {
     let loaded = load_flags(&[("trusted-proxy", "10.0.0.0/8"), ("trusted-proxy", "::1")]);
     assert_eq!(loaded.expect("it loads").settings.trusted_proxies.len(), 2);
+    let everyone = load_flags(&[("trusted-proxy", "0.0.0.0/0")]).expect("it loads");
+    assert!(everyone.warnings[0].contains("trusts everyone"), "{:?}", everyone.warnings);
     let environment = Environment::of([("CLAVITOR_TRUSTED_PROXY", "10.0.0.0/8, ::1")]);
     let loaded = load(vec![], &environment, false).expect("it loads");
     assert_eq!(loaded.settings.trusted_proxies.len(), 2);
