@@ -107,7 +107,8 @@ pub fn heard_in_refused(peer: u8, frame: &Frame, refusal: Refusal) -> Option<Inp
 pub fn address_alert(frame: &Frame, refusal: Refusal) -> Option<Alert> {
     (refusal == Refusal::Duplicate).then(|| {
         let message = "a peer speaks under this server's own POP id; give one of them another";
-        Alert::new(AlertType::DuplicatePopId, message).with("url", &frame.source.url)
+        // Its id is this server's own, so its URL is the one name it has.
+        Alert::new(AlertType::DuplicatePopId, message).with("peer_url", &frame.source.url)
     })
 }
 

@@ -222,12 +222,13 @@ impl Replication {
         }
     }
 
-    /// An alert about this peer: by its URL, and by its id once it has said it.
+    /// An alert about this peer: by its id, and by its URL only as long as nobody answered there, for
+    /// alerts leave the machine.
     fn alert(&self, alert_type: AlertType, message: &str) -> Alert {
-        let alert = Alert::new(alert_type, message).with("peer_url", &self.url);
+        let alert = Alert::new(alert_type, message);
         match self.identity {
             Some((pop, _)) => alert.with("peer", pop),
-            None => alert,
+            None => alert.with("peer_url", &self.url),
         }
     }
 }

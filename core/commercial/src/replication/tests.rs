@@ -1,3 +1,5 @@
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -32,4 +34,13 @@ fn alerts(effects: &[Effect]) -> Vec<AlertType> {
         _ => None,
     };
     effects.iter().filter_map(alert).collect()
+}
+
+/// The details of the alerts among the effects.
+fn details(effects: &[Effect]) -> Vec<BTreeMap<String, String>> {
+    let details = |effect: &Effect| match effect {
+        Effect::RaiseAlert(alert) => Some(alert.details.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(details).collect()
 }

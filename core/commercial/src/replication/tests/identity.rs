@@ -272,3 +272,19 @@ fn a_flood_of_hellos_that_claim_a_loss_is_answered_with_one_hello_a_second() {
     rig.advance_to(20_000);
     rig.assert_done();
 }
+
+#[test]
+fn alerts_name_a_peer_by_its_url_only_while_nobody_knows_its_id() {
+    let url = "http://10.0.0.2:1984";
+    for (identity, name) in
+        [(None, ("peer_url", url)), (Some((pop("b"), PEER_STORE)), ("peer", "b"))]
+    {
+        let mut rig = Rig::booting(Known { identity, url: url.into(), ..Known::default() }, 1);
+        rig.mood = Mood::Refusing(Refusal::Auth);
+        rig.input(Input::Started);
+        rig.settle();
+        let details = details(&rig.effects);
+        let names: Vec<_> = details[0].iter().filter(|(name, _)| *name != "code").collect();
+        assert_eq!(names, [(&name.0.into(), &name.1.into())]);
+    }
+}
