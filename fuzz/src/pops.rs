@@ -179,6 +179,7 @@ impl Driver {
                 self.last = self.last.max(values::seq(reader));
                 Input::StoreReplaced { last: self.last }
             }
+            3 if reader.flag() => Input::AlertsDropped { count: reader.byte().into() },
             3 => Input::Resumed,
             4 | 5 => self.kept(reader),
             _ => self.posted(reader),

@@ -120,6 +120,7 @@ impl<P: Plumbing> Driver<P> {
             if let Some(fact) = notice.and_then(|notice| self.plumbing.committed(notice)) {
                 facts.push_front(fact);
             }
+            facts.extend(self.plumbing.overflowed());
             let is_due = self.pop.next_wake().is_some_and(|(at, _)| at <= wall::instant());
             if is_due {
                 facts.push_back(P::Input::from(pop::Input::Tick));

@@ -74,6 +74,11 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
     /// What a commit means to the machine.
     fn committed(&self, notice: Notice) -> Option<Self::Input>;
 
+    /// What the edition had to say while the mailbox was full.
+    fn overflowed(&self) -> Option<Self::Input> {
+        None
+    }
+
     /// Carries out an order that is the edition's own; `Err` hands back one that every edition
     /// has. Facts that are known at once go to `facts`.
     fn perform(

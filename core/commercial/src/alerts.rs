@@ -91,6 +91,11 @@ pub struct Start {
 pub enum Input {
     /// Something a person must look at.
     Raised(Alert),
+    /// So many alerts found no way to the router: their lines in the local log are all that is left.
+    Dropped {
+        /// How many.
+        count: u32,
+    },
     /// What [`Effect::Keep`] ordered is on disk.
     Kept {
         /// The order.
@@ -206,6 +211,8 @@ pub struct Router {
     sent: u64,
     lost: u64,
     unreported: u32,
+    // Lost since the last line that said how many.
+    untold: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +242,7 @@ impl Router {
             sent: 0,
             lost: u64::from(unreported),
             unreported,
+            untold: 0,
         }
     }
 
@@ -245,6 +253,10 @@ impl Router {
         }
         match input {
             Input::Raised(alert) => self.on_raised(now, alert),
+            Input::Dropped { count } => {
+                self.lost = self.lost.saturating_add(count.into());
+                self.report_loss(now, count, out);
+            }
             Input::Kept { op, at } => self.keeping.on_kept(op, at, &mut self.queue),
             Input::Unkept { op, at } => self.keeping.on_unkept(now, op, at, &mut self.queue),
             Input::Posted { op, outcome } => self.on_posted(now, op, outcome, out),
@@ -382,9 +394,12 @@ impl Router {
     /// There is no place or no time left for an item.
     fn give_up(&mut self, now: Instant, number: u64, out: &mut Vec<Effect>) {
         let Some(item) = self.forget(number) else { return };
-        if item.alert.alert_type != AlertType::AlertsLost {
-            self.lost = self.lost.saturating_add(item.count.into());
+        if item.alert.alert_type == AlertType::AlertsLost {
+            // What it counts was lost and told before.
+            self.report(now, item.count);
+            return;
         }
+        self.lost = self.lost.saturating_add(item.count.into());
         self.report_loss(now, item.count, out);
     }
 
@@ -396,19 +411,28 @@ impl Router {
         out.push(Effect::LogAlert(alert.with("type", alert_type).with("count", item.count)));
         if alert_type != AlertType::AlertsLost {
             self.lost = self.lost.saturating_add(item.count.into());
-            self.report_loss(now, item.count, out);
+            self.report(now, item.count);
         }
     }
 
     fn report_loss(&mut self, now: Instant, count: u32, out: &mut Vec<Effect>) {
+        self.untold = self.untold.saturating_add(count);
+        if self.report(now, count) {
+            let count = core::mem::take(&mut self.untold);
+            out.push(Effect::LogAlert(lost_alert().with("count", count)));
+        }
+    }
+
+    /// Lets HQ know of losses; whether that begins another report.
+    fn report(&mut self, now: Instant, count: u32) -> bool {
         let alert = lost_alert();
         if count == 0 || self.queue.count_in(&alert, count) {
-            return;
+            return false;
         }
-        out.push(Effect::LogAlert(alert.clone().with("count", count)));
         let former = self.queue.excess_report(self.in_flight());
         let former = former.and_then(|number| self.forget(number)).map_or(0, |item| item.count);
         self.queue.add(now, alert, count.saturating_add(former));
+        true
     }
 
     fn forget(&mut self, number: u64) -> Option<Item> {

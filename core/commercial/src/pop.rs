@@ -367,7 +367,10 @@ impl CommercialPop {
                 self.is_replacing = false;
                 self.every_peer(now, &replication::Input::StoreReplaced { last }, out);
             }
-            Input::AlertsKept { .. } | Input::AlertsUnkept { .. } | Input::AlertPosted { .. } => {}
+            Input::AlertsKept { .. }
+            | Input::AlertsUnkept { .. }
+            | Input::AlertsDropped { .. }
+            | Input::AlertPosted { .. } => {}
         }
     }
 }

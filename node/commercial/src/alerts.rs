@@ -1,7 +1,7 @@
 //! Carries alerts to HQ, and what waits of them to disk. What is sent when, and what an answer
 //! means, is [`clavitor_commercial::alerts`]'s.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::alerts::{Item, Outcome, Sender, Start, View, outbox};
@@ -29,8 +29,8 @@ pub(crate) struct Alerts {
     hq: Option<Hq>,
     posting: Flight,
     seen: Mutex<View>,
-    // Raised while the mailbox was full.
-    dropped: AtomicU64,
+    // Raised while the mailbox was full, and not told yet.
+    dropped: AtomicU32,
 }
 
 struct Hq {
@@ -52,10 +52,9 @@ impl Alerts {
         *lock(&self.seen) = view;
     }
 
-    /// What the machine last showed, and what never came to it.
+    /// What the machine last showed.
     pub(crate) fn seen(&self) -> View {
-        let view = *lock(&self.seen);
-        View { lost: view.lost + self.dropped.load(Ordering::Relaxed), ..view }
+        *lock(&self.seen)
     }
 
     /// The mailbox is full: the line in the local log is all that is left.
@@ -63,6 +62,11 @@ impl Alerts {
         if self.hq.is_some() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many were dropped since this was last asked.
+    pub(crate) fn take_dropped(&self) -> u32 {
+        self.dropped.swap(0, Ordering::Relaxed)
     }
 }
 

@@ -49,6 +49,7 @@ impl<R: Runtime> Edition for Commercial<R> {
         (self.log)(&alert);
         if !self.mailbox.offer(Input::Community(pop::Input::AlertRaised(alert))) {
             self.alerts.drop_one();
+            self.mailbox.ring();
         }
     }
 
@@ -132,6 +133,11 @@ impl<R: Runtime> Plumbing for Commercial<R> {
 
     fn committed(&self, notice: Notice) -> Option<Input> {
         Some(notice.into())
+    }
+
+    fn overflowed(&self) -> Option<Input> {
+        let count = self.alerts.take_dropped();
+        (count > 0).then_some(Input::AlertsDropped { count })
     }
 
     fn perform(

@@ -107,6 +107,11 @@ pub enum Input {
         /// The wall clock.
         at: UnixTime,
     },
+    /// So many alerts were raised outside the machine while it could take no more facts.
+    AlertsDropped {
+        /// How many.
+        count: u32,
+    },
     /// HQ answered to an alert, or cannot be reached.
     AlertPosted {
         /// The order.
@@ -127,6 +132,7 @@ impl Input {
             Input::Community(community::Input::Tick) | Input::Started => alerts::Input::Tick,
             Input::AlertsKept { op, at } => alerts::Input::Kept { op: *op, at: *at },
             Input::AlertsUnkept { op, at } => alerts::Input::Unkept { op: *op, at: *at },
+            Input::AlertsDropped { count } => alerts::Input::Dropped { count: *count },
             Input::AlertPosted { op, outcome } => {
                 alerts::Input::Posted { op: *op, outcome: *outcome }
             }

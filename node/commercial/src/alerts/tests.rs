@@ -92,3 +92,38 @@ mod outbox_table {
         assert_eq!(load(&store), Loaded::default());
     }
 }
+
+mod mailbox {
+    use super::*;
+    use crate::apply::tests::cluster::{A, Cluster};
+
+    #[test]
+    fn alerts_that_find_it_full_are_reported_as_lost() {
+        let mut cluster = Cluster::stopped(1);
+        cluster.telemetry = Some(TelemetrySettings {
+            host: "http://hq".to_owned(),
+            token: None,
+            freq_s: 60,
+            region: String::new(),
+        });
+        cluster.start(A);
+        let commercial = cluster.commercial(A).clone();
+        while commercial.mailbox.offer(Input::Resumed) {}
+        (0..3).for_each(|_| commercial.alert_operator(item(1).alert));
+        for _ in 0..100 {
+            cluster.executor.run();
+            cluster.write_out();
+        }
+        let posts = cluster.executor.collect();
+        assert_eq!(posts.len(), 1);
+        let body: serde_json::Value = serde_json::from_slice(&posts[0].body).unwrap();
+        assert_eq!(
+            (&body["type"], &body["details"]["count"]),
+            (&"alerts_lost".into(), &"3".into())
+        );
+        assert_eq!(commercial.alerts.seen(), View { waiting: 1, sent: 0, lost: 3 });
+        let line = &lock(&cluster.pops[A].alerts)[3];
+        assert_eq!(line.details["count"], "3", "and here, once, after their own lines");
+        assert_eq!(commercial.alerts.take_dropped(), 0);
+    }
+}

@@ -122,3 +122,25 @@ fn long_alerts_are_cut_where_they_enter_and_long_senders_too() {
     assert_eq!(item.sender.hostname.len(), SENDER_BYTES_MAX);
     assert_eq!(item.sender.region.len(), SENDER_BYTES_MAX);
 }
+
+#[test]
+fn alerts_that_never_came_here_are_reported_as_lost() {
+    let mut bench = Bench::new();
+    bench.input(Input::Dropped { count: 3 });
+    assert_eq!((bench.sent(), bench.router.view().lost), (vec![(AlertType::AlertsLost, 3)], 3));
+    assert_eq!(bench.lines[0].details.get("count").map(String::as_str), Some("3"));
+}
+
+#[test]
+fn a_line_counts_what_was_lost_since_the_last_one() {
+    let mut bench = Bench::new();
+    bench.raise(full());
+    for count in [1, 20, 300] {
+        bench.input(Input::Dropped { count });
+    }
+    bench.answer(Outcome::Delivered);
+    assert_eq!(bench.last().count, 321);
+    bench.input(Input::Dropped { count: 4_000 });
+    let counts = bench.lines.iter().map(|line| line.details["count"].as_str());
+    assert_eq!(counts.collect::<Vec<_>>(), ["1", "4320"]);
+}

@@ -56,6 +56,7 @@ fn inputs() -> Vec<Input> {
     let mut inputs = vec![
         Input::Raised(skew()),
         Input::Raised(alert(AlertType::AlertsLost, "raised by somebody")),
+        Input::Dropped { count: 3 },
         Input::Closing,
         Input::Tick,
     ];

@@ -143,3 +143,14 @@ fn a_disk_that_does_not_answer_costs_the_grace_and_no_more() {
     bench.tick(shutdown::GRACE_MS);
     assert_eq!(bench.count(&CLOSE), 1);
 }
+
+#[test]
+fn alerts_that_found_the_mailbox_full_are_told_here_and_at_hq() {
+    let mut bench = alone();
+    bench.input(Input::AlertsDropped { count: 3 });
+    let op = keep(&bench);
+    bench.input(Input::AlertsKept { op, at: UnixTime(1) });
+    let types: Vec<AlertType> = posted(&bench).iter().map(|alert| alert.alert_type).collect();
+    assert_eq!((types, lines(&bench)), (vec![AlertType::AlertsLost], 1));
+    assert_eq!(bench.pop.alerts().lost, 3);
+}

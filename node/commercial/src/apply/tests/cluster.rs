@@ -15,7 +15,9 @@ use clavitor_core::pop;
 use clavitor_node::driver::{Driver, Mailbox};
 use clavitor_node::plumbing::{Parts, Plumbing};
 use clavitor_node::runtime::Unreachable;
-use clavitor_node::settings::{ReplicationSettings, Secret, Settings, TarpitSettings};
+use clavitor_node::settings::{
+    ReplicationSettings, Secret, Settings, TarpitSettings, TelemetrySettings,
+};
 use clavitor_node::store::{Store, block_on};
 
 use super::executor::{Executor, TestRuntime};
@@ -61,6 +63,8 @@ pub(crate) struct Cluster {
     pub(crate) held_answers: HeldAnswers,
     /// Stores' clocks stand still or are set by the test; acks are stamped with the real time.
     pub(crate) judges_clocks: bool,
+    /// Of POPs that are started from now on.
+    pub(crate) telemetry: Option<TelemetrySettings>,
     keys: Keys,
     fates: Fates,
 }
@@ -85,6 +89,7 @@ impl Cluster {
             held: Vec::new(),
             held_answers: HeldAnswers::default(),
             judges_clocks: false,
+            telemetry: None,
             keys: keys(),
             fates: Box::new(|_| Fate::Deliver),
         }
@@ -218,7 +223,7 @@ impl Cluster {
     }
 
     /// Waits until every writer has done all it was given, bookkeeping included.
-    fn write_out(&self) {
+    pub(crate) fn write_out(&self) {
         for running in self.pops.iter().filter_map(|pop| pop.running.as_ref()) {
             running.store.write_blocking::<(), (), _>(|_| Ok(())).unwrap();
         }
@@ -279,7 +284,7 @@ impl Cluster {
             replication: Some(replication),
             trusted_proxies: Vec::new(),
             tarpit: TarpitSettings { connections_max: 0, per_address: None },
-            telemetry: None,
+            telemetry: self.telemetry.clone(),
         }
     }
 }
