@@ -315,10 +315,7 @@ impl Router {
     }
 
     fn on_raised(&mut self, now: Instant, alert: Alert) {
-        let alert = bounds::bounded(alert);
-        if !self.queue.count_in(&alert, 1) {
-            self.queue.add(now, alert, 1);
-        }
+        self.queue.raise(now, bounds::bounded(alert));
         if self.retry_at.is_some_and(|at| at > now) && self.nudge_from <= now {
             self.nudge_from = now.plus_ms(NUDGE_MS);
             self.retry_at = None;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::frame::{Frame, Refusal};
 use crate::replication::View;
 
+/// The most peers that one POP has.
+pub const PEERS_MAX: usize = 16;
+
 /// A cluster as one of its POPs knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {

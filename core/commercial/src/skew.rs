@@ -8,15 +8,14 @@ use clavitor_core::hlc::{Floor, Hlc};
 use clavitor_core::time::{Instant, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::PEERS_MAX;
+
 /// A clock this far off its peers' median is worth an alert, in milliseconds.
 pub const ALERT_MS: u64 = 60_000;
 
 /// A clock this far off must not stamp client writes, in milliseconds. A record this far in the
 /// future is deferred by its receiver.
 pub const REFUSE_MS: u64 = 300_000;
-
-/// The most peers whose clocks are compared.
-pub const PEERS_MAX: usize = 16;
 
 /// Two wall clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::admission::{self, Refused};
 use clavitor_commercial::boot::Settled;
-use clavitor_commercial::cluster::Cluster;
+use clavitor_commercial::cluster::{Cluster, PEERS_MAX};
 use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
 use clavitor_commercial::replication::Window;
@@ -25,7 +25,7 @@ use clavitor_node::driver::Mailbox;
 use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
 use clavitor_node::runtime::Runtime;
-use clavitor_node::settings::{Settings, TelemetrySettings};
+use clavitor_node::settings::{BACKUPS_MAX, Settings, TelemetrySettings};
 use clavitor_node::store::{Notice, Reader, Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
 use futures_channel::oneshot;
@@ -36,6 +36,8 @@ use crate::alerts::{self, Alerts};
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
 use crate::{Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
+
+const _: () = assert!(BACKUPS_MAX <= PEERS_MAX, "a primary has so many peers");
 
 const PRIMARY_LOCATION: HeaderName = HeaderName::from_static("x-primary-location");
 const ROLE: HeaderName = HeaderName::from_static("x-clavitor-role");

@@ -8,6 +8,7 @@ use clavitor_core::time::{Instant, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Sender, bounds};
+use crate::cluster::PEERS_MAX;
 
 /// The most items that wait. Beyond it the oldest of the most frequent type goes.
 pub const ITEMS_MAX: usize = 256;
@@ -15,9 +16,12 @@ pub const ITEMS_MAX: usize = 256;
 /// The most items beside them that report what went.
 pub const LOST_ITEMS_MAX: usize = 4;
 
-/// The most different alerts of one type that wait without having been offered; one more is
-/// counted in the newest.
-pub const PER_TYPE_MAX: usize = 8;
+/// The most different alerts of one type that wait without having been offered; further ones are
+/// counted in an item of their own that says no more than how many.
+pub const PER_TYPE_MAX: usize = 32;
+
+const _: () = assert!(PER_TYPE_MAX >= 2 * PEERS_MAX, "each peer is named, for two reasons");
+const _: () = assert!(PER_TYPE_MAX < ITEMS_MAX, "one type alone pushes nothing out");
 
 /// How long further alerts of a type are held back, and counted, once one was offered, in
 /// milliseconds.
@@ -91,16 +95,25 @@ impl Queue {
         self.entries.len() as u64
     }
 
-    /// Counts an alert in an item that waits, if there is one that takes it.
+    /// Lets an alert wait: counted in an equal one, as an item of its own, or among the further ones
+    /// of its type.
+    pub(super) fn raise(&mut self, now: Instant, alert: Alert) {
+        if self.count_in(&alert, 1) {
+            return;
+        }
+        let alert_type = alert.alert_type;
+        let is_open = |entry: &&Entry| is_open(entry) && entry.item.alert.alert_type == alert_type;
+        let is_crowded = self.entries.iter().filter(is_open).count() >= PER_TYPE_MAX;
+        let alert = if is_crowded { further(alert_type) } else { alert };
+        if !self.count_in(&alert, 1) {
+            self.add(now, alert, 1);
+        }
+    }
+
+    /// Counts an alert in an equal one that waits, if there is one.
     pub(super) fn count_in(&mut self, alert: &Alert, count: u32) -> bool {
-        let is_open = |entry: &&mut Entry| {
-            !entry.is_frozen && entry.item.alert.alert_type == alert.alert_type
-        };
-        let mut of_type: Vec<&mut Entry> = self.entries.iter_mut().filter(is_open).collect();
-        let is_full = of_type.len() >= PER_TYPE_MAX;
-        let equal = of_type.iter().position(|entry| entry.item.alert == *alert);
-        let at = equal.or(is_full.then(|| of_type.len() - 1));
-        let Some(entry) = at.and_then(|at| of_type.get_mut(at)) else { return false };
+        let is_it = |entry: &&mut Entry| is_open(entry) && entry.item.alert == *alert;
+        let Some(entry) = self.entries.iter_mut().find(is_it) else { return false };
         entry.item.count = entry.item.count.saturating_add(count);
         true
     }
@@ -245,6 +258,17 @@ impl Queue {
     fn position(&self, number: u64) -> Option<usize> {
         self.entries.iter().position(|entry| entry.item.number == number)
     }
+}
+
+/// What stands for more different alerts of a type than wait one by one. It says nothing that is
+/// not so of all of them, so that it never changes.
+fn further(alert_type: AlertType) -> Alert {
+    let message = "further alerts of this type; the local log has each of them";
+    Alert::new(alert_type, message)
+}
+
+fn is_open(entry: &Entry) -> bool {
+    !entry.is_frozen
 }
 
 fn is_dirty(entry: &Entry) -> bool {

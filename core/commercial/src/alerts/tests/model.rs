@@ -23,7 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Some(Outcome::Refused)),
     ];
     prop_oneof![
-        6 => (0..4_usize, 0..12_u8, 1..50_u8)
+        6 => (0..4_usize, 0..48_u8, 1..50_u8)
             .prop_map(|(of, message, times)| Step::Raise { of, message, times }),
         4 => prop_oneof![0..3_000_u64, 0..70_000_u64, 0..700_000_u64]
             .prop_map(|ms| Step::Pass { ms }),
