@@ -74,7 +74,7 @@ pub struct Item {
 pub struct Start {
     /// Whether there is an HQ to tell.
     pub is_routed: bool,
-    /// Random, drawn at each start: keys of this process begin with it.
+    /// Random, drawn at each start, for the keys of this process.
     pub seed: u64,
     /// The monotonic clock.
     pub now: Instant,

@@ -4,8 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use clavitor_core::alert::{Alert, AlertType};
+use clavitor_core::codec;
 use clavitor_core::time::{Instant, UnixTime};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{Item, Sender, bounds};
 use crate::cluster::PEERS_MAX;
@@ -122,10 +124,7 @@ impl Queue {
     pub(super) fn add(&mut self, now: Instant, alert: Alert, count: u32) {
         let number = self.next_number;
         self.next_number = number.saturating_add(1);
-        let mut key = [0; 16];
-        let (seed, rest) = key.split_at_mut(8);
-        seed.copy_from_slice(&self.seed.to_be_bytes());
-        rest.copy_from_slice(&number.to_be_bytes());
+        let key = key(self.seed, number, now, &alert);
         let sender = self.sender.clone();
         self.entries.push(Entry {
             item: Item { number, key, alert, count, at: None, sender },
@@ -265,6 +264,13 @@ impl Queue {
 fn further(alert_type: AlertType) -> Alert {
     let message = "further alerts of this type; the local log has each of them";
     Alert::new(alert_type, message)
+}
+
+/// A machine that is resumed from a snapshot has its seed and its numbers again, and other alerts.
+fn key(seed: u64, number: u64, now: Instant, alert: &Alert) -> [u8; 16] {
+    let digest = Sha256::digest(codec::encode(&(seed, number, now, alert)));
+    let (key, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    *key
 }
 
 fn is_open(entry: &Entry) -> bool {

@@ -35,6 +35,20 @@ fn items_carry_where_they_were_raised_and_a_key_of_their_own() {
 }
 
 #[test]
+fn a_machine_that_is_resumed_from_a_snapshot_reuses_no_key_for_another_alert() {
+    let key = |alert: Alert, ms| {
+        let mut bench = Bench::new();
+        bench.now_ms = ms;
+        bench.raise(alert);
+        bench.last().key
+    };
+    assert_ne!(key(skew(), 0), key(full(), 0), "the same seed and number");
+    assert_ne!(key(skew(), 0), key(skew().with("peers_ahead_ms", 70_000), 0));
+    assert_ne!(key(skew(), 0), key(skew(), 1));
+    assert_eq!(key(skew(), 1), key(skew(), 1), "and nothing else goes into it");
+}
+
+#[test]
 fn alerts_go_one_at_a_time_oldest_first() {
     let mut bench = Bench::new();
     bench.raise(skew());
