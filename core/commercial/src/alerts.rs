@@ -2,7 +2,7 @@
 //! of them however often something happens.
 //!
 //! What waits is an [`Item`]: an alert, how often it was raised, and the key by which HQ shows it
-//! once. Only how often may change, and not any more once it may have been offered to HQ: what is
+//! once. Of what is sent only how often may change, and not any more once it may have been offered to HQ: what is
 //! sent under a key is the same to the byte each time.
 
 use alloc::string::String;
@@ -23,7 +23,9 @@ pub use bounds::{
     DETAIL_BYTES_MAX, DETAIL_NAME_BYTES_MAX, DETAILS_MAX, MESSAGE_BYTES_MAX, SENDER_BYTES_MAX,
 };
 pub use keeping::KEEP_EVERY_MS;
-pub use queue::{AGE_MAX_MS, HOLD_BACK_MS, ITEMS_MAX, LOST_ITEMS_MAX, PER_TYPE_MAX};
+pub use queue::{
+    AGE_MAX_MS, BELIEVED_AGE_MAX_MS, HOLD_BACK_MS, ITEMS_MAX, LOST_ITEMS_MAX, PER_TYPE_MAX,
+};
 
 use keeping::Keeping;
 use queue::Queue;
@@ -67,6 +69,8 @@ pub struct Item {
     pub at: Option<UnixTime>,
     /// Where it was raised.
     pub sender: Sender,
+    /// How often it was found at a start under a clock that cannot tell its age.
+    pub doubts: u8,
 }
 
 /// What the router begins with. The default routes nothing.

@@ -32,6 +32,9 @@ pub const HOLD_BACK_MS: u64 = 60_000;
 /// How old an item may become, in milliseconds. HQ remembers keys for longer.
 pub const AGE_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
+/// An older item was stamped or is judged by a clock that is wrong, in milliseconds.
+pub const BELIEVED_AGE_MAX_MS: u64 = 2 * AGE_MAX_MS;
+
 /// The items that wait.
 ///
 /// Invariant: entries are in the order of their numbers; a frozen one's item does not change; one is
@@ -48,7 +51,7 @@ pub(super) struct Queue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     item: Item,
-    // The count it is stored with; 0 for never.
+    // The count it is stored with; 0 while it is not stored as it is.
     kept: u32,
     may_be_stored: bool,
     // An order to store it has yet to be answered.
@@ -57,6 +60,7 @@ struct Entry {
     refusals: u8,
     not_before: Instant,
     expires: Instant,
+    may_expire: bool,
 }
 
 /// Alerts of a type from `from` on wait until `until`.
@@ -74,22 +78,8 @@ impl Queue {
         (now, wall): (Instant, UnixTime),
     ) -> Self {
         let next_number = items.last().map_or(1, |item| item.number.saturating_add(1));
-        let entry = |item: Item| {
-            let age_ms = wall.signed_ms_since(item.at.unwrap_or(wall));
-            let left_ms = AGE_MAX_MS.saturating_sub(u64::try_from(age_ms).unwrap_or_default());
-            Entry {
-                kept: item.count,
-                may_be_stored: true,
-                is_under_way: false,
-                is_frozen: true,
-                refusals: 0,
-                not_before: Instant(0),
-                expires: now.plus_ms(left_ms),
-                item,
-            }
-        };
         let sender = bounds::bounded_sender(sender);
-        let entries = items.into_iter().map(entry).collect();
+        let entries = items.into_iter().map(|item| found(item, now, wall)).collect();
         Self { seed, sender, next_number, entries, held: BTreeMap::new() }
     }
 
@@ -127,7 +117,7 @@ impl Queue {
         let key = key(self.seed, number, now, &alert);
         let sender = self.sender.clone();
         self.entries.push(Entry {
-            item: Item { number, key, alert, count, at: None, sender },
+            item: Item { number, key, alert, count, at: None, sender, doubts: 0 },
             kept: 0,
             may_be_stored: false,
             is_under_way: false,
@@ -135,6 +125,7 @@ impl Queue {
             refusals: 0,
             not_before: Instant(0),
             expires: now.plus_ms(AGE_MAX_MS),
+            may_expire: true,
         });
     }
 
@@ -149,6 +140,7 @@ impl Queue {
         if !is_ready(entry, has_no_room) {
             return None;
         }
+        entry.may_expire = true;
         let mut rest = 0;
         if entry.kept > 0 {
             rest = entry.item.count.saturating_sub(entry.kept);
@@ -189,7 +181,7 @@ impl Queue {
 
     /// What has become too old.
     pub(super) fn expired(&self, now: Instant, in_flight: Option<u64>) -> Vec<u64> {
-        let expired = self.entries.iter().filter(|entry| entry.expires <= now);
+        let expired = self.entries.iter().filter(|it| it.may_expire && it.expires <= now);
         let numbers = expired.map(|entry| entry.item.number);
         numbers.filter(|number| Some(*number) != in_flight).collect()
     }
@@ -256,6 +248,32 @@ impl Queue {
 
     fn position(&self, number: u64) -> Option<usize> {
         self.entries.iter().position(|entry| entry.item.number == number)
+    }
+}
+
+/// An item that was found in the outbox. Each start under a clock that is not to be believed grants
+/// it half of what the one before did, so that it does not wait for ever.
+fn found(mut item: Item, now: Instant, wall: UnixTime) -> Entry {
+    let age_ms = u64::try_from(wall.signed_ms_since(item.at.unwrap_or(wall))).ok();
+    let age_ms = age_ms.filter(|age_ms| *age_ms <= BELIEVED_AGE_MAX_MS);
+    let left_ms = match age_ms {
+        Some(age_ms) => AGE_MAX_MS.saturating_sub(age_ms),
+        None => AGE_MAX_MS.checked_shr(item.doubts.into()).unwrap_or_default(),
+    };
+    if age_ms.is_none() {
+        item.doubts = item.doubts.saturating_add(1);
+    }
+    Entry {
+        kept: if age_ms.is_some() { item.count } else { 0 },
+        may_be_stored: true,
+        is_under_way: false,
+        is_frozen: true,
+        refusals: 0,
+        not_before: Instant(0),
+        expires: now.plus_ms(left_ms),
+        // Whatever the clock says, HQ is asked first.
+        may_expire: false,
+        item,
     }
 }
 

@@ -7,7 +7,7 @@ fn item(count: u32) -> Item {
     let alert = Alert::new(AlertType::ClockSkew, "off \"by\" a lot").with("peer", "b\n");
     let sender = Sender { hostname: "vault-1".to_owned(), region: "ca-west".to_owned() };
     let at = Some(UnixTime(1_700_000_000_123));
-    Item { number: 7, key: [0xAB; 16], alert, count, at, sender }
+    Item { number: 7, key: [0xAB; 16], alert, count, at, sender, doubts: 0 }
 }
 
 #[test]

@@ -123,6 +123,74 @@ fn long_alerts_are_cut_where_they_enter_and_long_senders_too() {
     assert_eq!(item.sender.region.len(), SENDER_BYTES_MAX);
 }
 
+/// An item that was stored under a clock that showed this.
+fn found(at_ms: u64) -> Item {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    Item { at: Some(UnixTime(at_ms)), ..bench.last().clone() }
+}
+
+/// A process that finds it, under a clock that shows this.
+fn start_over(item: &Item, wall_ms: u64) -> Bench {
+    let loaded = outbox::Loaded { items: vec![item.clone()], damaged: vec![] };
+    let mut bench = Bench::starting(Start { seed: 8, wall: UnixTime(wall_ms), loaded, ..start() });
+    bench.input(Input::Tick);
+    bench
+}
+
+const YEAR_MS: u64 = 365 * 24 * 3_600_000;
+
+#[test]
+fn what_is_found_is_offered_at_least_once_whatever_its_age() {
+    for age_ms in [AGE_MAX_MS, BELIEVED_AGE_MAX_MS, BELIEVED_AGE_MAX_MS + 1, 50 * YEAR_MS] {
+        let item = found(3_000);
+        let mut bench = start_over(&item, 3_000 + age_ms);
+        assert_eq!((bench.posts.len(), bench.router.view().lost), (1, 0), "{age_ms}");
+        assert_eq!(bench.last().key, item.key);
+        bench.answer(Outcome::Delivered);
+        assert_eq!((bench.waiting(), bench.router.view().lost), (0, 0));
+    }
+}
+
+#[test]
+fn what_is_found_too_old_is_lost_after_one_try_unless_the_clock_cannot_be_right() {
+    for (age_ms, lost) in [(AGE_MAX_MS, 1), (BELIEVED_AGE_MAX_MS, 1), (50 * YEAR_MS, 0)] {
+        let mut bench = start_over(&found(3_000), 3_000 + age_ms);
+        bench.answer(Outcome::Away);
+        bench.until(3_600_000);
+        assert_eq!(bench.router.view().lost, lost, "{age_ms}");
+    }
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_grants_less_at_each_start() {
+    for (at_ms, wall_ms) in [(3_000, 50 * YEAR_MS), (50 * YEAR_MS, 3_000)] {
+        let mut item = found(at_ms);
+        let (mut waited_ms, mut starts) = (0, 0);
+        loop {
+            let mut bench = start_over(&item, wall_ms);
+            assert_eq!(bench.posts.len(), 1, "each start tries");
+            bench.answer(Outcome::Away);
+            // It is killed just before.
+            let left_ms = AGE_MAX_MS >> starts;
+            if left_ms < LAST_DELAY_MS {
+                break;
+            }
+            bench.until(left_ms - 1);
+            assert_eq!((bench.router.view().lost, bench.outbox.len()), (0, 1));
+            (waited_ms, starts) = (waited_ms + left_ms, starts + 1);
+            let stored = bench.outbox.values().next().unwrap().clone();
+            assert_eq!(
+                Item { doubts: item.doubts, ..stored.clone() },
+                item,
+                "nothing else changes"
+            );
+            item = stored;
+        }
+        assert!(starts > 5 && waited_ms < BELIEVED_AGE_MAX_MS, "{starts}: {waited_ms}");
+    }
+}
+
 #[test]
 fn alerts_that_never_came_here_are_reported_as_lost() {
     let mut bench = Bench::new();
