@@ -42,7 +42,7 @@ pub const NUDGE_MS: u64 = 60_000;
 /// How long an alert that HQ refused waits behind the others, in milliseconds.
 pub const REFUSED_MS: u64 = 60_000;
 
-/// How often HQ may refuse one alert before it is given up.
+/// How often HQ may refuse one alert while it takes others, before that one is given up.
 pub const REFUSALS_MAX: u8 = 3;
 
 /// Where alerts come from, as HQ shows it.
@@ -175,9 +175,9 @@ impl Outcome {
             // A conflict: it knows the key already.
             Some(200..=299 | 409) => Outcome::Delivered,
             Some(401 | 403) => Outcome::Denied,
-            // Too slow, too often; and what is not found or redirected is at a wrong address, which
-            // is not the alert's fault.
-            Some(404 | 405 | 408 | 410 | 421 | 429) => Outcome::Away,
+            // Too slow, too often; and what is not found or redirected, or is a proxy's or another
+            // protocol's word, is at a wrong address, which is not the alert's fault.
+            Some(404 | 405 | 407 | 408 | 410 | 421 | 426 | 429) => Outcome::Away,
             Some(400..=499) => Outcome::Refused,
             Some(_) | None => Outcome::Away,
         }
@@ -345,10 +345,16 @@ impl Router {
                 self.forget(number);
             }
             Outcome::Refused => {
-                self.heard();
                 let again = now.plus_ms(REFUSED_MS);
-                if self.queue.refuse(number, again) >= REFUSALS_MAX {
-                    self.abandon(now, number, out);
+                match self.queue.refuse(number, again, self.sent) {
+                    // As far as anybody knows it would refuse anything.
+                    None => self.back_off(now),
+                    Some(refusals) => {
+                        self.heard();
+                        if refusals >= REFUSALS_MAX {
+                            self.abandon(now, number, out);
+                        }
+                    }
                 }
             }
         }
@@ -404,16 +410,14 @@ impl Router {
         self.report_loss(now, item.count, out);
     }
 
-    /// HQ refuses an item for good. That a report of losses is refused is not reported in turn.
+    /// HQ refuses an item for good.
     fn abandon(&mut self, now: Instant, number: u64, out: &mut Vec<Effect>) {
         let Some(item) = self.forget(number) else { return };
         let alert_type = item.alert.alert_type;
         let alert = Alert::new(AlertType::AlertsLost, "HQ refuses an alert; it is given up");
         out.push(Effect::LogAlert(alert.with("type", alert_type).with("count", item.count)));
-        if alert_type != AlertType::AlertsLost {
-            self.lost = self.lost.saturating_add(item.count.into());
-            self.report(now, item.count);
-        }
+        self.lost = self.lost.saturating_add(item.count.into());
+        self.report(now, item.count);
     }
 
     fn report_loss(&mut self, now: Instant, count: u32, out: &mut Vec<Effect>) {

@@ -58,6 +58,8 @@ struct Entry {
     is_under_way: bool,
     is_frozen: bool,
     refusals: u8,
+    // How many items HQ had taken when it last refused this one.
+    refused_at: Option<u64>,
     not_before: Instant,
     expires: Instant,
     may_expire: bool,
@@ -123,6 +125,7 @@ impl Queue {
             is_under_way: false,
             is_frozen: false,
             refusals: 0,
+            refused_at: None,
             not_before: Instant(0),
             expires: now.plus_ms(AGE_MAX_MS),
             may_expire: true,
@@ -132,10 +135,10 @@ impl Queue {
     /// The next item to be sent, from now on frozen; `None` also while it has yet to be stored.
     /// Without room a stored item is sent as it is stored: what was counted since comes second.
     pub(super) fn offer(&mut self, now: Instant, has_no_room: bool) -> Option<(Item, u32)> {
-        let is_free = |entry: &Entry| free_at(&self.held, entry) <= now;
-        let at = self.entries.iter().position(is_free)?;
-        let next_number = self.next_number;
-        let entry = self.entries.get_mut(at)?;
+        let (held, next_number) = (&self.held, self.next_number);
+        let free = self.entries.iter_mut().filter(|entry| free_at(held, entry) <= now);
+        // What was refused comes after what was not, and last what was refused last.
+        let entry = free.min_by_key(|entry| entry.not_before)?;
         entry.is_frozen = true;
         if !is_ready(entry, has_no_room) {
             return None;
@@ -163,14 +166,20 @@ impl Queue {
         self.entries.iter().map(|entry| free_at(&self.held, entry)).min()
     }
 
-    /// Lets an item that was refused wait, so that the others come first; how often it was.
-    pub(super) fn refuse(&mut self, number: u64, again: Instant) -> u8 {
-        let entry = self.position(number).and_then(|at| self.entries.get_mut(at));
-        entry.map_or(0, |entry| {
-            entry.refusals = entry.refusals.saturating_add(1);
-            entry.not_before = again;
-            entry.refusals
-        })
+    /// Lets an item that was refused wait, so that the others come first. If HQ, which has taken
+    /// that many items, took another one since it last refused this one, then it is about this one:
+    /// how often it was.
+    pub(super) fn refuse(&mut self, number: u64, again: Instant, taken: u64) -> Option<u8> {
+        let at = self.position(number)?;
+        let entry = self.entries.get_mut(at)?;
+        entry.not_before = again;
+        let before = entry.refused_at.replace(taken);
+        // A report of losses is never given up for this, or nobody would hear of them.
+        if is_report(entry) || before.is_none_or(|before| before >= taken) {
+            return None;
+        }
+        entry.refusals = entry.refusals.saturating_add(1);
+        Some(entry.refusals)
     }
 
     /// Takes an item out; whether it may be in the outbox.
@@ -269,6 +278,7 @@ fn found(mut item: Item, now: Instant, wall: UnixTime) -> Entry {
         is_under_way: false,
         is_frozen: true,
         refusals: 0,
+        refused_at: None,
         not_before: Instant(0),
         expires: now.plus_ms(left_ms),
         // Whatever the clock says, HQ is asked first.

@@ -131,6 +131,14 @@ impl Bench {
         self.now_ms = ms;
     }
 
+    /// Lets time pass until something is posted.
+    fn await_post(&mut self) {
+        while self.router.posting.is_none() {
+            let at = self.router.next_wake().unwrap();
+            self.until(at.ms_since(Instant(0)));
+        }
+    }
+
     /// HQ answers to what was posted last.
     fn answer(&mut self, outcome: Outcome) {
         let op = self.posts.last().map(|(op, _)| *op).unwrap();

@@ -184,29 +184,76 @@ fn a_refused_token_is_told_once_an_outage_and_only_here() {
     assert_eq!(bench.lines.len(), 2, "another outage");
 }
 
+/// HQ refuses this one, then takes another, then is offered this one again.
+fn refuse_but_take_another(bench: &mut Bench, alert: &Alert) {
+    assert_eq!(bench.last().alert, *alert);
+    bench.answer(Outcome::Refused);
+    bench.raise(full());
+    bench.await_post();
+    while bench.last().alert != *alert {
+        bench.answer(Outcome::Delivered);
+        bench.await_post();
+    }
+}
+
 #[test]
-fn an_alert_that_hq_refuses_goes_behind_the_others_and_is_given_up_at_the_third_time() {
+fn an_alert_that_hq_refuses_goes_behind_the_others() {
     let mut bench = Bench::new();
     bench.raise(skew());
     bench.raise(full());
+    bench.raise(alert(AlertType::RolledBack, "an old copy"));
     bench.answer(Outcome::Refused);
+    bench.until(1_000);
     assert_eq!(bench.last().alert, full());
     bench.answer(Outcome::Delivered);
-    assert_eq!(bench.posts.len(), 2, "not again at once");
+    bench.answer(Outcome::Delivered);
+    assert_eq!((bench.posts.len(), bench.waiting()), (3, 1), "not again at once");
     bench.until(REFUSED_MS);
+    assert_eq!(bench.last().alert, skew());
+}
+
+#[test]
+fn an_alert_that_hq_refuses_while_it_takes_others_is_given_up() {
+    let mut bench = Bench::new();
+    bench.raise(skew());
+    for _ in 0..REFUSALS_MAX {
+        refuse_but_take_another(&mut bench, &skew());
+    }
+    assert_eq!(bench.lines.len(), 0);
     bench.answer(Outcome::Refused);
-    bench.until(2 * REFUSED_MS);
-    assert_eq!((bench.lines.len(), bench.last().alert.clone()), (0, skew()));
-    bench.answer(Outcome::Refused);
+    assert_eq!(bench.lines.len(), 1, "one line for one loss");
     let line = bench.lines.first().unwrap();
     assert_eq!(line.details.get("type").map(String::as_str), Some("clock_skew"));
+    assert_eq!(line.details.get("count").map(String::as_str), Some("1"));
     assert_eq!(bench.router.view().lost, 1);
     assert_eq!(bench.last().alert.alert_type, AlertType::AlertsLost, "HQ hears of the loss");
-    for round in 3..6 {
-        bench.answer(Outcome::Refused);
-        bench.until(round * REFUSED_MS);
+    let report = bench.last().alert.clone();
+    for _ in 0..3 * REFUSALS_MAX {
+        refuse_but_take_another(&mut bench, &report);
     }
-    assert_eq!((bench.waiting(), bench.router.view().lost), (0, 1), "and that is the end of it");
+    assert_eq!(bench.router.view().lost, 1, "and the report of it is never given up for this");
+}
+
+#[test]
+fn an_hq_that_refuses_everything_for_hours_costs_no_alert() {
+    let mut bench = Bench::new();
+    for at in 0..5 {
+        bench.raise(alert(AlertType::ClockSkew, &format!("{at}")));
+    }
+    let mut tries = 0;
+    while bench.now_ms < 6 * 3_600_000 {
+        bench.answer(Outcome::Refused);
+        bench.await_post();
+        tries += 1;
+    }
+    assert!((30..50).contains(&tries), "as if it were away: {tries}");
+    assert_eq!((bench.waiting(), bench.router.view().lost), (5, 0));
+    let tried: Vec<&str> = bench.posts.iter().map(|(_, it)| it.alert.message.as_str()).collect();
+    assert_eq!(tried[..7], ["0", "1", "2", "3", "4", "0", "1"], "each has its turn");
+    bench.delivers = true;
+    bench.answer(Outcome::Delivered);
+    bench.until(bench.now_ms + REFUSED_MS);
+    assert_eq!((bench.waiting(), bench.router.view().sent, bench.lines.len()), (0, 5, 0));
 }
 
 #[test]
@@ -215,7 +262,7 @@ fn statuses_mean_what_they_say() {
         (vec![200, 201, 202, 204, 409], Outcome::Delivered),
         (vec![401, 403], Outcome::Denied),
         (vec![400, 402, 406, 411, 413, 415, 422, 499], Outcome::Refused),
-        (vec![404, 405, 408, 410, 421, 429, 500, 502, 503, 504, 599], Outcome::Away),
+        (vec![404, 405, 407, 408, 410, 421, 426, 429, 500, 502, 503, 504, 599], Outcome::Away),
         (vec![0, 100, 199, 301, 302, 307, 600, u16::MAX], Outcome::Away),
     ] {
         for status in statuses {
