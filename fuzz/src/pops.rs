@@ -189,7 +189,10 @@ impl Driver {
     fn kept(&self, reader: &mut Reader<'_>) -> Input {
         let op = self.keeping.unwrap_or(OpId(reader.number()));
         let at = UnixTime(reader.number());
-        if reader.mostly(4) { Input::AlertsKept { op, at } } else { Input::AlertsUnkept { op, at } }
+        if reader.mostly(4) {
+            return Input::AlertsKept { op, at };
+        }
+        Input::AlertsUnkept { op, at, is_full: reader.flag() }
     }
 
     fn posted(&self, reader: &mut Reader<'_>) -> Input {

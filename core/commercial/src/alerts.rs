@@ -113,6 +113,8 @@ pub enum Input {
         op: OpId,
         /// The wall clock.
         at: UnixTime,
+        /// Whether it is for want of room; anything else is over sooner or later.
+        is_full: bool,
     },
     /// HQ answered, or cannot be reached.
     Posted {
@@ -230,13 +232,13 @@ impl Router {
     /// The router of a server that starts.
     pub fn new(start: Start) -> Self {
         let Start { is_routed, seed, now, wall, sender, loaded } = start;
-        let outbox::Loaded { items, damaged } = if is_routed { loaded } else { Default::default() };
-        let unreported = u32::try_from(damaged.len()).unwrap_or(u32::MAX);
+        let loaded = if is_routed { loaded } else { outbox::Loaded::default() };
+        let unreported = u32::try_from(loaded.damaged.len()).unwrap_or(u32::MAX);
         Self {
             is_routed,
             is_closing: false,
-            queue: Queue::new(seed, sender, items, (now, wall)),
-            keeping: Keeping::new(damaged),
+            queue: Queue::new(seed, sender, &loaded, (now, wall)),
+            keeping: Keeping::new(loaded.damaged),
             posting: None,
             backoff: Backoff::default(),
             retry_at: None,
@@ -262,7 +264,9 @@ impl Router {
                 self.report_loss(now, count, out);
             }
             Input::Kept { op, at } => self.keeping.on_kept(op, at, &mut self.queue),
-            Input::Unkept { op, at } => self.keeping.on_unkept(now, op, at, &mut self.queue),
+            Input::Unkept { op, at, is_full } => {
+                self.keeping.on_unkept(now, (op, at, is_full), &mut self.queue);
+            }
             Input::Posted { op, outcome } => self.on_posted(now, op, outcome, out),
             Input::Closing => self.on_closing(out),
             Input::Tick => {}
@@ -287,7 +291,7 @@ impl Router {
         offer.into_iter().chain(keep).min()
     }
 
-    /// Whether nothing is left to store, or there is no room for it.
+    /// Once it is closing: whether nothing is left to store, or the last try to failed.
     pub fn is_settled(&self) -> bool {
         !self.is_routed || self.keeping.is_settled(&self.queue)
     }
@@ -362,6 +366,7 @@ impl Router {
 
     fn on_closing(&mut self, out: &mut Vec<Effect>) {
         self.is_closing = true;
+        self.keeping.close();
         if let Some(Posting { op, .. }) = self.posting.take() {
             out.push(Effect::CancelPost { op });
         }
@@ -441,8 +446,8 @@ impl Router {
     }
 
     fn forget(&mut self, number: u64) -> Option<Item> {
-        let (item, may_be_stored) = self.queue.take(number)?;
-        if may_be_stored {
+        let (item, has_row) = self.queue.take(number)?;
+        if has_row {
             self.keeping.remove(number);
         }
         Some(item)

@@ -11,7 +11,7 @@ use clavitor_core::id::OpId;
 use clavitor_node::outbound::Flight;
 use clavitor_node::runtime::{Post, Runtime, bearer, content_type};
 use clavitor_node::settings::TelemetrySettings;
-use clavitor_node::store::{Stop, Store, StoreError, Transaction};
+use clavitor_node::store::{Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::{entropy, host, wall};
 use http::{HeaderName, HeaderValue, header};
 use serde_json::json;
@@ -95,7 +95,10 @@ impl<R: Runtime> Commercial<R> {
             };
             edition.mailbox.push(match edition.store.write(0, keep).await {
                 Ok(at) => Input::AlertsKept { op, at },
-                Err(_) => Input::AlertsUnkept { op, at: wall::unix_time() },
+                Err(error) => {
+                    let is_full = error == WriteError::Full;
+                    Input::AlertsUnkept { op, at: wall::unix_time(), is_full }
+                }
             });
         });
     }

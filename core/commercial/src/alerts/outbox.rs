@@ -7,10 +7,13 @@ use clavitor_core::store::{Rows, RowsMut, StoreError, Table, Transaction};
 use clavitor_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::Item;
+use super::{ITEMS_MAX, Item, LOST_ITEMS_MAX};
 
 /// Number, big-endian → [`Item`].
 pub const OUTBOX: Table = Table::new(8, "outbox");
+
+/// The most rows that an order to keep leaves.
+pub const ROWS_MAX: usize = ITEMS_MAX + LOST_ITEMS_MAX;
 
 /// What the outbox holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use clavitor_core::time::{Instant, UnixTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::outbox::Loaded;
 use super::{Item, Sender, bounds};
 use crate::cluster::PEERS_MAX;
 
@@ -53,7 +54,7 @@ struct Entry {
     item: Item,
     // The count it is stored with; 0 while it is not stored as it is.
     kept: u32,
-    may_be_stored: bool,
+    has_row: bool,
     // An order to store it has yet to be answered.
     is_under_way: bool,
     is_frozen: bool,
@@ -76,12 +77,14 @@ impl Queue {
     pub(super) fn new(
         seed: u64,
         sender: Sender,
-        items: Vec<Item>,
+        loaded: &Loaded,
         (now, wall): (Instant, UnixTime),
     ) -> Self {
-        let next_number = items.last().map_or(1, |item| item.number.saturating_add(1));
+        let Loaded { items, damaged } = loaded;
+        let numbers = items.iter().map(|item| item.number).chain(damaged.iter().copied());
+        let next_number = numbers.max().map_or(1, |number| number.saturating_add(1));
         let sender = bounds::bounded_sender(sender);
-        let entries = items.into_iter().map(|item| found(item, now, wall)).collect();
+        let entries = items.iter().map(|item| found(item.clone(), now, wall)).collect();
         Self { seed, sender, next_number, entries, held: BTreeMap::new() }
     }
 
@@ -121,7 +124,7 @@ impl Queue {
         self.entries.push(Entry {
             item: Item { number, key, alert, count, at: None, sender, doubts: 0 },
             kept: 0,
-            may_be_stored: false,
+            has_row: false,
             is_under_way: false,
             is_frozen: false,
             refusals: 0,
@@ -182,10 +185,10 @@ impl Queue {
         Some(entry.refusals)
     }
 
-    /// Takes an item out; whether it may be in the outbox.
+    /// Takes an item out; whether the outbox holds it, or may once an order is answered.
     pub(super) fn take(&mut self, number: u64) -> Option<(Item, bool)> {
         let entry = self.entries.remove(self.position(number)?);
-        Some((entry.item, entry.may_be_stored))
+        Some((entry.item, entry.has_row || entry.is_under_way))
     }
 
     /// What has become too old.
@@ -230,13 +233,12 @@ impl Queue {
         self.entries.iter().any(|entry| is_dirty(entry) && (entry.kept == 0 || entry.is_frozen))
     }
 
-    /// What is to be stored.
-    pub(super) fn dirty(&mut self) -> Vec<Item> {
+    /// What is to be stored; whether for the first time.
+    pub(super) fn dirty(&mut self) -> Vec<(Item, bool)> {
         let dirty = self.entries.iter_mut().filter(|entry| is_dirty(entry));
         let item = |entry: &mut Entry| {
-            entry.may_be_stored = true;
             entry.is_under_way = true;
-            entry.item.clone()
+            (entry.item.clone(), !entry.has_row)
         };
         dirty.map(item).collect()
     }
@@ -245,6 +247,7 @@ impl Queue {
     pub(super) fn tried(&mut self, number: u64, kept: Option<u32>, at: UnixTime) {
         if let Some(entry) = self.position(number).and_then(|at| self.entries.get_mut(at)) {
             entry.is_under_way = false;
+            entry.has_row |= kept.is_some();
             entry.kept = kept.unwrap_or(entry.kept);
             entry.item.at = entry.item.at.or(Some(at));
         }
@@ -274,7 +277,7 @@ fn found(mut item: Item, now: Instant, wall: UnixTime) -> Entry {
     }
     Entry {
         kept: if age_ms.is_some() { item.count } else { 0 },
-        may_be_stored: true,
+        has_row: true,
         is_under_way: false,
         is_frozen: true,
         refusals: 0,

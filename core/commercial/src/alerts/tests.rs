@@ -40,6 +40,7 @@ struct Bench {
     now_ms: u64,
     outbox: BTreeMap<u64, Item>,
     takes: bool,
+    is_busy: bool,
     is_slow: bool,
     delivers: bool,
     asked: Vec<(OpId, Vec<Item>, Vec<u64>)>,
@@ -61,6 +62,7 @@ impl Bench {
             now_ms: start.now.ms_since(Instant(0)),
             router: Router::new(start),
             takes: true,
+            is_busy: false,
             is_slow: false,
             delivers: false,
             asked: vec![],
@@ -105,7 +107,7 @@ impl Bench {
         let Some((op, put, remove)) = self.asked.pop() else { return };
         let at = NOON.plus_ms(self.now_ms);
         if !self.takes {
-            return self.input(Input::Unkept { op, at });
+            return self.input(Input::Unkept { op, at, is_full: !self.is_busy });
         }
         remove.iter().for_each(|number| drop(self.outbox.remove(number)));
         for item in put {

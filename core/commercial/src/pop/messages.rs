@@ -106,6 +106,8 @@ pub enum Input {
         op: OpId,
         /// The wall clock.
         at: UnixTime,
+        /// Whether there is no room.
+        is_full: bool,
     },
     /// So many alerts were raised outside the machine while it could take no more facts.
     AlertsDropped {
@@ -131,7 +133,9 @@ impl Input {
             Input::Community(community::Input::ShutdownRequested) => alerts::Input::Closing,
             Input::Community(community::Input::Tick) | Input::Started => alerts::Input::Tick,
             Input::AlertsKept { op, at } => alerts::Input::Kept { op: *op, at: *at },
-            Input::AlertsUnkept { op, at } => alerts::Input::Unkept { op: *op, at: *at },
+            Input::AlertsUnkept { op, at, is_full } => {
+                alerts::Input::Unkept { op: *op, at: *at, is_full: *is_full }
+            }
             Input::AlertsDropped { count } => alerts::Input::Dropped { count: *count },
             Input::AlertPosted { op, outcome } => {
                 alerts::Input::Posted { op: *op, outcome: *outcome }

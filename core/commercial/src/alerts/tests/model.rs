@@ -9,7 +9,7 @@ use super::*;
 enum Step {
     Raise { of: usize, message: u8, times: u8 },
     Pass { ms: u64 },
-    Keep { takes: bool },
+    Keep { takes: bool, is_busy: bool },
     Post { arrives: bool, answer: Option<Outcome> },
     Kill,
 }
@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(of, message, times)| Step::Raise { of, message, times }),
         4 => prop_oneof![0..3_000_u64, 0..70_000_u64, 0..700_000_u64]
             .prop_map(|ms| Step::Pass { ms }),
-        6 => any::<bool>().prop_map(|takes| Step::Keep { takes }),
+        6 => any::<(bool, bool)>().prop_map(|(takes, is_busy)| Step::Keep { takes, is_busy }),
         6 => (any::<bool>(), outcome).prop_map(|(arrives, answer)| Step::Post { arrives, answer }),
         1 => Just(Step::Kill),
     ]
@@ -91,8 +91,9 @@ impl World {
         }
         assert!(self.bench.asked.len() <= 1, "one order at a time");
         assert!(self.bench.waiting() <= (ITEMS_MAX + LOST_ITEMS_MAX) as u64);
-        let most = ITEMS_MAX + LOST_ITEMS_MAX;
+        let most = outbox::ROWS_MAX;
         assert!(self.bench.outbox.len() <= most, "{} rows", self.bench.outbox.len());
+        assert!(self.bench.router.keeping.removals() <= most);
     }
 
     fn step(&mut self, step: Step) {
@@ -107,8 +108,8 @@ impl World {
                 self.bench.until(self.bench.now_ms + ms);
                 self.look();
             }
-            Step::Keep { takes } => {
-                self.bench.takes = takes;
+            Step::Keep { takes, is_busy } => {
+                (self.bench.takes, self.bench.is_busy) = (takes, is_busy);
                 self.bench.answer_keep();
                 self.look();
             }
@@ -147,7 +148,7 @@ impl World {
             if self.bench.waiting() == 0 && self.bench.outbox.is_empty() {
                 return;
             }
-            self.step(Step::Keep { takes: true });
+            self.step(Step::Keep { takes: true, is_busy: false });
             self.step(Step::Post { arrives: true, answer: Some(Outcome::Delivered) });
             self.step(Step::Pass { ms: 10_000 });
         }

@@ -51,3 +51,43 @@ fn a_full_disk_does_not_hold_it_up() {
     bench.raise(full());
     assert!(bench.router.is_settled(), "the line is in the local log");
 }
+
+#[test]
+fn what_found_no_room_is_tried_once_more_at_the_end() {
+    for is_busy in [false, true] {
+        let mut bench = Bench::new();
+        (bench.takes, bench.is_busy) = (false, is_busy);
+        bench.raise(skew());
+        bench.raise(full());
+        (bench.takes, bench.is_slow) = (true, true);
+        bench.input(Input::Closing);
+        assert!(!bench.router.is_settled(), "there may be room by now");
+        bench.answer_keep();
+        assert_eq!((bench.outbox.len(), bench.router.is_settled()), (2, true));
+    }
+}
+
+#[test]
+fn an_order_that_was_under_way_is_not_the_last_try() {
+    let mut bench = Bench::new();
+    (bench.takes, bench.is_slow) = (false, true);
+    bench.raise(skew());
+    bench.input(Input::Closing);
+    bench.answer_keep();
+    assert!(!bench.router.is_settled());
+    bench.takes = true;
+    bench.answer_keep();
+    assert_eq!((bench.outbox.len(), bench.router.is_settled()), (1, true));
+}
+
+#[test]
+fn the_last_try_is_one_whatever_becomes_of_it() {
+    for is_busy in [false, true] {
+        let mut bench = Bench::new();
+        (bench.takes, bench.is_busy) = (false, is_busy);
+        bench.input(Input::Closing);
+        assert!(bench.router.is_settled(), "there is nothing to store");
+        bench.raise(skew());
+        assert_eq!((bench.keeps, bench.router.is_settled()), (1, true));
+    }
+}

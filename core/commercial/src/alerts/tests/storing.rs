@@ -20,12 +20,12 @@ fn answers_to_nothing_are_ignored() {
     bench.raise(skew());
     let before = bench.router.clone();
     bench.input(Input::Kept { op: OpId(999), at: NOON });
-    bench.input(Input::Unkept { op: OpId(999), at: NOON });
+    bench.input(Input::Unkept { op: OpId(999), at: NOON, is_full: true });
     assert_eq!(bench.router, before);
     bench.answer_keep();
     let before = bench.router.clone();
     bench.input(Input::Kept { op: OpId(1), at: NOON });
-    bench.input(Input::Unkept { op: OpId(1), at: NOON });
+    bench.input(Input::Unkept { op: OpId(1), at: NOON, is_full: true });
     assert_eq!(bench.router, before, "nor is one answer taken twice");
 }
 
@@ -126,4 +126,99 @@ fn rows_that_cannot_be_read_are_told_and_forgotten() {
     bench.answer_keep();
     assert_eq!(bench.sent(), [(AlertType::AlertsLost, 2)]);
     assert_eq!(bench.router.view().lost, 2);
+}
+
+#[test]
+fn only_for_want_of_room_is_an_alert_sent_that_is_not_stored() {
+    let mut bench = Bench::new();
+    (bench.takes, bench.is_busy) = (false, true);
+    bench.raise(skew());
+    bench.until(10 * KEEP_EVERY_MS);
+    assert_eq!((bench.posts.len(), bench.outbox.len()), (0, 0), "it is tried again");
+    assert_eq!(bench.keeps, 11);
+    bench.is_busy = false;
+    bench.until(11 * KEEP_EVERY_MS);
+    assert_eq!((bench.posts.len(), bench.outbox.len()), (1, 0));
+    bench.answer(Outcome::Away);
+    bench.is_busy = true;
+    bench.until(13 * KEEP_EVERY_MS);
+    let posts = bench.posts.len();
+    bench.until(3_600_000);
+    assert_eq!(bench.posts.len(), posts, "nor again");
+    bench.takes = true;
+    bench.until(3_600_000 + KEEP_EVERY_MS);
+    assert_eq!((bench.posts.len(), bench.outbox.len()), (posts + 1, 1));
+    assert!(bench.posts.iter().all(|(_, item)| *item == bench.posts[0].1));
+}
+
+#[test]
+fn what_never_came_to_disk_is_not_remembered() {
+    let mut bench = Bench::new();
+    bench.takes = false;
+    bench.delivers = true;
+    for at in 0..500 {
+        bench.raise(alert(AlertType::ClockSkew, &format!("{at}")));
+        bench.until(bench.now_ms + HOLD_BACK_MS);
+        assert_eq!(bench.router.keeping.removals(), 0);
+    }
+    assert_eq!((bench.posts.len(), bench.waiting(), bench.router.next_wake()), (500, 0, None));
+}
+
+#[test]
+fn what_goes_while_it_is_being_stored_is_remembered_only_if_it_was() {
+    for takes in [false, true] {
+        let mut bench = Bench::new();
+        bench.takes = false;
+        bench.raise(full());
+        bench.is_slow = true;
+        bench.until(KEEP_EVERY_MS);
+        assert_eq!((bench.asked.len(), bench.posts.len()), (1, 1), "again, and it is posted");
+        bench.answer(Outcome::Delivered);
+        assert_eq!(bench.router.keeping.removals(), 1);
+        bench.takes = takes;
+        bench.answer_keep();
+        assert_eq!(bench.router.keeping.removals(), usize::from(takes));
+        bench.until(3 * KEEP_EVERY_MS);
+        bench.answer_keep();
+        assert_eq!((bench.outbox.len(), bench.router.next_wake()), (0, None));
+    }
+}
+
+#[test]
+fn removals_are_bounded_by_what_is_on_disk_while_it_takes_nothing() {
+    let mut bench = Bench::new();
+    let mut seed = 100;
+    while bench.outbox.len() < ITEMS_MAX {
+        bench.raise(alert(AlertType::ClockSkew, &format!("{}", bench.outbox.len())));
+        seed += 1;
+        bench = bench.restarted(seed);
+    }
+    bench.input(Input::Tick);
+    bench.takes = false;
+    let mut most = 0;
+    for at in 0..2 * ITEMS_MAX {
+        bench.raise(alert(AlertType::RolledBack, &format!("{at}")));
+        if bench.router.posting.is_some() {
+            bench.answer(Outcome::Delivered);
+        }
+        bench.until(bench.now_ms + HOLD_BACK_MS);
+        most = most.max(bench.router.keeping.removals());
+    }
+    assert_eq!((most, bench.outbox.len()), (ITEMS_MAX, ITEMS_MAX));
+    bench.takes = true;
+    bench.delivers = true;
+    bench.until(bench.now_ms + 3_600_000);
+    assert!(most <= outbox::ROWS_MAX && bench.outbox.len() <= 1);
+}
+
+#[test]
+fn new_items_have_numbers_above_those_of_rows_that_cannot_be_read() {
+    let loaded = outbox::Loaded { items: vec![], damaged: vec![3, 9] };
+    let mut bench = Bench::starting(Start { loaded, ..start() });
+    (bench.takes, bench.delivers) = (false, true);
+    bench.raise(skew());
+    bench.takes = true;
+    bench.until(KEEP_EVERY_MS);
+    let numbers: Vec<u64> = bench.posts.iter().map(|(_, item)| item.number).collect();
+    assert_eq!(numbers, [10, 11]);
 }

@@ -43,6 +43,17 @@ fn states() -> Vec<(&'static str, Bench)> {
             bench.is_slow = true;
             bench.until(KEEP_EVERY_MS);
         }),
+        with("busy, storing", |bench| {
+            (bench.takes, bench.is_busy) = (false, true);
+            bench.raise(skew());
+            bench.is_slow = true;
+            bench.until(KEEP_EVERY_MS);
+        }),
+        with("closing without room", |bench| {
+            bench.takes = false;
+            bench.raise(skew());
+            bench.input(Input::Closing);
+        }),
         with("closing", |bench| {
             bench.raise(skew());
             bench.is_slow = true;
@@ -62,7 +73,8 @@ fn inputs() -> Vec<Input> {
     ];
     for op in (0..9).map(OpId) {
         inputs.push(Input::Kept { op, at: NOON });
-        inputs.push(Input::Unkept { op, at: NOON });
+        inputs.push(Input::Unkept { op, at: NOON, is_full: op.0 % 2 == 0 });
+        inputs.push(Input::Unkept { op, at: NOON, is_full: op.0 % 2 == 1 });
         for outcome in [Outcome::Delivered, Outcome::Denied, Outcome::Refused, Outcome::Away] {
             inputs.push(Input::Posted { op, outcome });
         }

@@ -126,11 +126,14 @@ fn neither_a_silent_hq_nor_a_full_disk_holds_shutdown_up() {
     let mut bench = alone();
     raise(&mut bench);
     let op = keep(&bench);
-    bench.input(Input::AlertsUnkept { op, at: UnixTime(1) });
+    bench.input(Input::AlertsUnkept { op, at: UnixTime(1), is_full: true });
     assert_eq!(posted(&bench).len(), 1, "from memory");
     community(&mut bench, community::Input::ShutdownRequested);
     community(&mut bench, community::Input::RequestsFinished);
     assert_eq!(bench.count(&Effect::CancelPost { op: OpId(op.0 + 1) }), 1);
+    assert_eq!(bench.count(&CLOSE), 0, "there may be room by now");
+    let op = keep(&bench);
+    bench.input(Input::AlertsUnkept { op, at: UnixTime(1), is_full: true });
     assert_eq!(bench.count(&CLOSE), 1);
 }
 
