@@ -57,12 +57,19 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Frames and acks that somebody without the secret sent.
     pub attacks: u64,
+    /// Scanners that reached a server.
+    pub scanners: u64,
 }
 
 impl Around {
     /// The world's time in milliseconds.
     pub fn now_ms(&self) -> u64 {
         self.now.ms_since(Instant(0))
+    }
+
+    /// A name for one more connection of a scanner.
+    pub fn next_connection(&self) -> u32 {
+        u32::try_from(self.counts.scanners).unwrap_or(u32::MAX)
     }
 
     /// Lets something happen after so many microseconds.

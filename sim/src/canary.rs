@@ -68,6 +68,14 @@ canaries! {
     NoImportWait = "no-import-wait",
     /// A server that is done does not end.
     LostExit = "lost-exit",
+    /// A client of the tarpit that is told late to have left frees the slot of the next one.
+    SlotReturnedTwice = "slot-returned-twice",
+    /// A client of the tarpit that closes its half keeps its slot.
+    SlotLeakedOnHalfClose = "slot-leaked-on-half-close",
+    /// A scanner is held before there is a slot for it.
+    CapAfterHolding = "cap-after-holding",
+    /// Whoever is held when the server goes away is held on.
+    TarpitNotCut = "tarpit-not-cut",
 }
 
 impl fmt::Display for Canary {

@@ -3,6 +3,8 @@
 
 mod delivery;
 mod history;
+mod p13;
+mod p14;
 mod p16;
 mod p2;
 mod p3;
@@ -60,6 +62,8 @@ pub struct Checks {
     p3: p3::Quiet,
     p5: p5::Tried,
     p9: p9::Taken,
+    p13: p13::Pits,
+    p14: p14::Cut,
     p16: p16::Ending,
 }
 
@@ -72,6 +76,8 @@ impl Checks {
             p3: p3::Quiet::new(servers.len()),
             p5: p5::Tried::new(servers.len()),
             p9: p9::Taken::default(),
+            p13: p13::Pits::new(servers.len()),
+            p14: p14::Cut::default(),
             p16: p16::Ending::default(),
         }
     }
@@ -92,12 +98,29 @@ impl Checks {
             p8::see(&self.delivery, fact, sight)?;
             self.delivery.see(fact, sight);
             self.p9.see(fact, sight)?;
+            self.p14.see(fact, &self.p13, sight);
+            self.p13.see(fact, sight)?;
             self.p16.see(fact, sight);
         }
         self.p9.note(sight)?;
+        self.p14.check(&self.p13, sight)?;
         self.p16.check(sight)?;
         self.p3.check(sight)?;
         self.p5.check(sight)
+    }
+
+    /// Looks at what happened to the scanners of one POP.
+    pub fn see_scanners(
+        &mut self,
+        pop: u8,
+        facts: &[Fact],
+        servers: &[Server],
+        around: &Around,
+    ) -> Held {
+        let sight = Sight { servers, around };
+        facts.iter().try_for_each(|fact| self.p13.see(fact, sight))?;
+        self.p13.check(pop, sight)?;
+        self.p14.check(&self.p13, sight)
     }
 
     /// Looks at a world that was healed, rests, and agrees.

@@ -26,6 +26,11 @@ impl Clocks {
         Self { since: Instant(0), shown: Instant::from_ms(up_ms), rate_ppm: 0, ahead_ms: 0 }
     }
 
+    /// When the monotonic clock last began to run at another rate.
+    pub fn changed_at(&self) -> Instant {
+        self.since
+    }
+
     /// What the monotonic clock shows.
     pub fn monotonic(&self, now: Instant) -> Instant {
         let passed = i128::from(now.0.saturating_sub(self.since.0));

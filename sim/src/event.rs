@@ -1,14 +1,17 @@
 //! What is going to happen in a world, and what checkers are told has happened.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use clavitor_commercial::frame::{Frame, Refusal, Verdict};
+use clavitor_commercial::tarpit::Held;
 use clavitor_core::alert::Alert;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, OpId, Seq, StoreId};
 use clavitor_core::record::Key;
 use clavitor_core::store::Notice;
 
+use crate::scanners::Burst;
 use crate::script::{Action, Attack, Request};
 use crate::server::{Done, Job};
 
@@ -34,6 +37,15 @@ pub enum Event {
     },
     /// A frame arrives.
     Frame(Box<Delivery>),
+    /// A scanner connects.
+    Scan {
+        /// To whom.
+        pop: u8,
+        /// Which burst it belongs to.
+        burst: Burst,
+        /// Which one of them.
+        nth: u16,
+    },
 }
 
 /// Something that is going to happen to one process.
@@ -55,6 +67,15 @@ pub enum ToProcess {
     Closed,
     /// A frame is answered.
     Reply(Box<Reply>),
+    /// Its tarpit asked for a tick.
+    PitWake,
+    /// A held client has left.
+    Left {
+        /// The holding.
+        held: Held,
+        /// Whether it closed its half only.
+        is_half: bool,
+    },
 }
 
 /// A frame on its way.
@@ -229,6 +250,42 @@ pub enum Fact {
     PutBack(u8),
     /// A server told a person.
     Alerted(u8, Alert),
+    /// Something happened to a scanner's connection.
+    Scanned {
+        /// At whose tarpit.
+        pop: u8,
+        /// Which connection.
+        id: u32,
+        /// What.
+        what: Scanned,
+    },
     /// Faults ended.
     Healed,
+}
+
+/// What happened to a scanner's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// It asked.
+    Asked {
+        /// From where.
+        address: IpAddr,
+        /// Whether it is to be answered promptly.
+        is_welcome: bool,
+    },
+    /// It was answered promptly.
+    Prompt,
+    /// It was sent a head, and is held.
+    Held,
+    /// It was closed without a byte.
+    Dropped,
+    /// It was sent a byte.
+    Byte,
+    /// A byte was for it, and it was gone.
+    Gone,
+    /// It was held, and is closed.
+    Closed {
+        /// Whether because everything was sent.
+        sent_all: bool,
+    },
 }

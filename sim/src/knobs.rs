@@ -83,6 +83,8 @@ rates! {
     empty: 4,
     /// Of actions: a data directory is replaced by an older copy.
     restore: 4,
+    /// Of actions: scanners come.
+    scan: 20,
 }
 
 /// What kind of world a run is.
@@ -110,6 +112,10 @@ pub struct Knobs {
     pub sync_ms: u32,
     /// The largest blob, in bytes.
     pub blob_bytes: u32,
+    /// How many connections a tarpit holds.
+    pub tarpit: u8,
+    /// How many of one address; 0 is as many as there are.
+    pub per_address: u8,
     /// The faults.
     pub rates: Rates,
     /// A planted bug, if any.
@@ -131,6 +137,8 @@ impl Default for Knobs {
             delay_ms: 2,
             sync_ms: 1,
             blob_bytes: 16,
+            tarpit: 8,
+            per_address: 0,
             rates: Rates::default(),
             canary: None,
         }
@@ -180,6 +188,10 @@ impl Knobs {
             Some(Canary::LastArrivalWins) => (rates.promote, rates.cut) = (40, 40),
             Some(Canary::NoStartupDrain) => rates.crash = 30,
             Some(Canary::WallClockTimestamp) => rates.clock = 25,
+            Some(
+                Canary::SlotReturnedTwice | Canary::SlotLeakedOnHalfClose | Canary::CapAfterHolding,
+            ) => rates.scan = 20,
+            Some(Canary::TarpitNotCut) => (rates.scan, rates.shutdown) = (20, 30),
             _ => {}
         }
     }
@@ -195,6 +207,8 @@ impl Knobs {
             sync_ms: entropy.pick(&[1, 4, 30]),
             blob_bytes: entropy.pick(&[8, 16, 64]),
             rates: Rates::draw(entropy),
+            tarpit: entropy.pick(&[1, 2, 8, 24]),
+            per_address: entropy.pick(&[0, 0, 1, 3]),
             ..Self::default()
         }
     }
@@ -207,7 +221,8 @@ impl fmt::Display for Knobs {
         write!(f, " keys={} pace_ms={} lull={}", self.keys, self.pace_ms, self.lull)?;
         write!(f, " astray={} ack_backup={}", self.astray, self.ack_backup)?;
         write!(f, " delay_ms={} sync_ms={}", self.delay_ms, self.sync_ms)?;
-        write!(f, " blob_bytes={}{}", self.blob_bytes, self.rates)?;
+        write!(f, " blob_bytes={} tarpit={}", self.blob_bytes, self.tarpit)?;
+        write!(f, " per_address={}{}", self.per_address, self.rates)?;
         self.canary.map_or(Ok(()), |canary| write!(f, " canary={canary}"))
     }
 }

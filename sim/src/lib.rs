@@ -2,7 +2,7 @@
 //! seconds by the very machines and transactions that servers run.
 //!
 //! Reading order: [`entropy`] is where chance comes from, [`knobs`] and [`script`] what it decides;
-//! [`clocks`], [`disk`] and [`network`] are the things that fail, [`server`] is a POP among them,
+//! [`clocks`], [`disk`] and [`network`] are the things that fail, [`scanners`] those who waste time, [`server`] is a POP among them,
 //! [`world`] moves everything on; [`checks`] are the promises. [`swarm`] runs many worlds, [`minimise`]
 //! makes a failing one small, [`timeline`] draws it. [`recording`] runs what real servers recorded
 //! again.
@@ -34,6 +34,8 @@ pub mod network;
 pub mod queue;
 
 pub mod recording;
+
+pub mod scanners;
 
 pub mod script;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::knobs::Knobs;
 use crate::network::POPS_MAX;
 use crate::run::{Outcome, Plan, Source};
+use crate::scanners::{Burst, COUNT_MAX, OVER_MS_MAX};
 use crate::script::{Action, Record, Request};
 use crate::trace::Level;
 use crate::verdict::Verdict;
@@ -144,6 +145,11 @@ fn is_among(action: &Action, pops: u8) -> bool {
         Action::Ask { request: Request::Put { bytes: BLOB_MAX.., .. }, .. } => false,
         Action::SetClock { ahead_ms, .. } if ahead_ms.unsigned_abs() > MS_MAX => false,
         Action::Drift { ppm, .. } if ppm.unsigned_abs() > 500_000 => false,
+        Action::Scan { burst: Burst { count, over_ms, .. }, .. }
+            if count > COUNT_MAX || over_ms > OVER_MS_MAX =>
+        {
+            false
+        }
         Action::Ask { pop: Action::PRIMARY, .. } => true,
         mut action => action.pops_mut().into_iter().flatten().all(|pop| *pop < pops),
     }
@@ -192,6 +198,7 @@ mod tests {
             (0, Action::Drift { pop: 0, ppm: -1_000_000 }),
             (0, Action::Ask { pop: 0, request: put(u32::MAX) }),
             (u64::MAX, Action::Heal),
+            (0, Action::Scan { pop: 0, burst: Burst { count: u16::MAX, ..Burst::default() } }),
         ];
         for action in impossible {
             let mut file = file();

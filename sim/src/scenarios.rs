@@ -5,6 +5,7 @@ use clavitor_core::time::Instant;
 use crate::entropy::Entropy;
 use crate::knobs::Knobs;
 use crate::run::{End, Outcome, Plan, Source};
+use crate::scanners::Burst;
 use crate::script::{Action, Condition, Request};
 use crate::trace::Level;
 use crate::world::Interrupt;
@@ -73,6 +74,13 @@ impl Story {
     pub fn put_to_backup(&mut self, key: u8) -> &mut Self {
         let request = Request::Put { key, bytes: 16, condition: Condition::Always, waits: true };
         self.act(Action::Ask { pop: Action::PRIMARY, request })
+    }
+
+    /// So many scanners come to a POP within so long.
+    pub fn scan(&mut self, pop: u8, count: u16, over_ms: u32) -> &mut Self {
+        let salt = u32::try_from(self.actions.len()).unwrap_or_default();
+        let burst = Burst { count, over_ms, addresses: 9, salt };
+        self.act(Action::Scan { pop, burst })
     }
 
     /// A link works in neither direction for a while.

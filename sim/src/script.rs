@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entropy::Entropy;
 use crate::knobs::Knobs;
+use crate::scanners::Burst;
 
 mod draw;
 
@@ -107,6 +108,8 @@ pub enum Action {
     PutBack { pop: u8, down_ms: u32 },
     /// Faults end, and everything has to settle.
     Heal,
+    /// Scanners come to a server.
+    Scan { pop: u8, burst: Burst },
 }
 
 impl Action {
@@ -129,7 +132,8 @@ impl Action {
             | Action::Attack { pop, .. }
             | Action::Empty { pop, .. }
             | Action::Copy { pop }
-            | Action::PutBack { pop, .. } => [Some(pop), None],
+            | Action::PutBack { pop, .. }
+            | Action::Scan { pop, .. } => [Some(pop), None],
             Action::Cut { from, to, .. } => [Some(from), Some(to)],
             Action::Heal => [None, None],
         }

@@ -23,9 +23,12 @@ mod drive;
 mod effects;
 mod groups;
 mod job;
+mod pit;
 mod receive;
 mod run;
 mod send;
+
+pub use pit::Pit;
 
 pub use job::{Ask, Back, Book, Done, Failed, Job, Take};
 
@@ -90,6 +93,8 @@ pub struct Process {
     pub requests: u32,
     /// How many transactions of bookkeeping are under way.
     pub books: u32,
+    /// Its tarpit, if its edition has one.
+    pub pit: Option<Pit>,
     peers_origin_ms: Option<i64>,
     waits: BTreeMap<OpId, Wait>,
     next_wait: u64,

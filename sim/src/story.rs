@@ -61,6 +61,10 @@ pub fn of_action(action: &Action) -> String {
             )
         }
         Action::Heal => "faults end".to_owned(),
+        Action::Scan { pop, burst } => {
+            let (count, over) = (burst.count, span(burst.over_ms.into()));
+            format!("{count} scanners come to {} within {over}", name(pop))
+        }
     }
 }
 

@@ -174,6 +174,7 @@ impl Counts {
         self.requests += other.requests;
         self.acknowledged += other.acknowledged;
         self.attacks += other.attacks;
+        self.scanners += other.scanners;
     }
 }
 

@@ -1,12 +1,12 @@
 //! What is kept of a run: the digest of everything the machines were told and ordered, and, if
 //! somebody wants to read or see it, what happened.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 
-use clavitor_commercial::pop::{Effect, Input};
 use clavitor_core::codec;
 use clavitor_core::id::Seq;
 use clavitor_core::time::Instant;
+use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::event::{Answer, Delivery, Fact, Posted};
@@ -178,7 +178,7 @@ impl Trace {
         }
     }
 
-    pub(crate) fn input(&mut self, now: Instant, pop: u8, input: &Input) {
+    pub(crate) fn input<I: Serialize + Debug>(&mut self, now: Instant, pop: u8, input: &I) {
         if self.level >= Level::Digest {
             self.digest.add(&now.0.to_le_bytes());
             self.digest.add(&[pop]);
@@ -189,7 +189,7 @@ impl Trace {
         }
     }
 
-    pub(crate) fn effects(&mut self, now: Instant, pop: u8, effects: &[Effect]) {
+    pub(crate) fn effects<E: Serialize + Debug>(&mut self, now: Instant, pop: u8, effects: &[E]) {
         if self.level >= Level::Digest {
             for effect in effects {
                 self.bytes.clear();

@@ -154,6 +154,9 @@ impl World {
                 return Ok(true);
             }
         }
+        if let Some(pop) = self.dispatch_scanners(&event) {
+            return self.settle_scanners(pop).map(|()| true);
+        }
         self.dispatch(event);
         self.settle()?;
         Ok(true)
@@ -164,6 +167,7 @@ impl World {
         let pop = match &event {
             Event::ToProcess { pop, .. } => *pop,
             Event::Frame(delivery) => delivery.to,
+            Event::Scan { pop, .. } => *pop,
             _ => return Some(event),
         };
         let server = &mut self.servers[usize::from(pop)];
@@ -182,12 +186,13 @@ impl World {
         if server.life != *life || server.process.is_none() {
             return true;
         }
-        let is_early_wake = matches!(event, ToProcess::Wake) && !server.on_wake(now);
-        if is_early_wake {
-            // The timer was for what is over by now; the one it wants is armed anew.
-            server.drive(&mut self.around);
+        // The timer was for what is over by now; the one it wants is armed anew.
+        match event {
+            ToProcess::Wake if !server.on_wake(now) => server.drive(&mut self.around),
+            ToProcess::PitWake if !server.on_pit_wake(now) => server.arm_pit(&mut self.around),
+            _ => return false,
         }
-        is_early_wake
+        true
     }
 
     fn dispatch(&mut self, event: Event) {
@@ -217,8 +222,10 @@ impl World {
                     ToProcess::Noticed(notice) => server.on_noticed(notice),
                     ToProcess::Closed => server.on_closed(),
                     ToProcess::Reply(reply) => server.on_reply(&reply, around),
+                    ToProcess::PitWake | ToProcess::Left { .. } => {}
                 }
             }
+            Event::Scan { .. } => {}
             Event::Frame(delivery) => {
                 let server = &mut self.servers[usize::from(delivery.to)];
                 if server.process.is_some() {
@@ -228,6 +235,40 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What happens to scanners alone reaches no mailbox; answers at whose tarpit it happened.
+    fn dispatch_scanners(&mut self, event: &Event) -> Option<u8> {
+        let around = &mut self.around;
+        match *event {
+            Event::Scan { pop, burst, nth } => {
+                let scanner = burst.scanner(nth);
+                self.servers[usize::from(pop)].on_scan(&scanner, around);
+                Some(pop)
+            }
+            Event::ToProcess { pop, event: ToProcess::PitWake, .. } => {
+                self.servers[usize::from(pop)].on_pit_tick(around);
+                Some(pop)
+            }
+            Event::ToProcess { pop, event: ToProcess::Left { held, is_half }, .. } => {
+                self.servers[usize::from(pop)].on_left(held, is_half, around);
+                Some(pop)
+            }
+            _ => None,
+        }
+    }
+
+    /// The rest of the world takes no note of scanners.
+    fn settle_scanners(&mut self, pop: u8) -> Result<(), Failure> {
+        std::mem::swap(&mut self.facts, &mut self.around.facts);
+        let seen = self.checks.see_scanners(pop, &self.facts, &self.servers, &self.around);
+        if self.around.trace.level() >= Level::Short {
+            for fact in &self.facts {
+                self.around.trace.fact(self.around.now, fact);
+            }
+        }
+        self.facts.clear();
+        seen.map_err(|broken| self.failure(Kind::Safety, broken.promise, broken.what))
     }
 
     /// Lets every machine take note, and the checkers.

@@ -62,7 +62,7 @@ fn one(server: &Server, process: &Process, at: Instant, why: &str, sight: Sight<
 }
 
 /// Whether writes or bookkeeping are under way.
-fn is_unsettled(server: &Server, process: &Process) -> bool {
+pub(super) fn is_unsettled(server: &Server, process: &Process) -> bool {
     server.is_writing() || process.books > 0 || process.unnoticed > 0
 }
 

@@ -86,6 +86,26 @@ fn a_server_that_does_not_end_breaks_p16() {
     assert_eq!(caught(Canary::LostExit, 20), Some("P16"));
 }
 
+#[test]
+fn a_slot_that_is_freed_for_somebody_else_breaks_p13() {
+    assert_eq!(caught(Canary::SlotReturnedTwice, 50), Some("P13"));
+}
+
+#[test]
+fn a_slot_that_is_never_freed_breaks_p13() {
+    assert_eq!(caught(Canary::SlotLeakedOnHalfClose, 10), Some("P13"));
+}
+
+#[test]
+fn one_scanner_too_many_breaks_p13() {
+    assert_eq!(caught(Canary::CapAfterHolding, 10), Some("P13"));
+}
+
+#[test]
+fn scanners_that_outlast_the_signal_break_p14() {
+    assert_eq!(caught(Canary::TarpitNotCut, 20), Some("P14"));
+}
+
 fn world() -> crate::world::World {
     let plan = Plan::lite(3);
     let script = crate::script::Script::written(crate::script::Record::default());

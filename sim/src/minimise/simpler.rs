@@ -178,6 +178,10 @@ fn shorten(action: &mut Action, least: u32) {
             let least = i32::try_from(least).unwrap_or(i32::MAX);
             *ppm = (*ppm).clamp(-least, least);
         }
+        Action::Scan { burst, .. } => {
+            burst.count = burst.count.min(u16::try_from(least).unwrap_or(u16::MAX));
+            burst.over_ms = burst.over_ms.min(least);
+        }
         // Frames are numbered round and round.
         Action::Attack { nth, .. } => *nth = (*nth).min(least),
         _ => {}

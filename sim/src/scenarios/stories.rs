@@ -242,6 +242,23 @@ pub const ALL: &[Scenario] = &[
         demand: by_itself,
     },
     Scenario {
+        name: "scanner-storm",
+        about: "hundreds of scanners come and leave in every way while clients write and servers end",
+        tell: |story| {
+            (story.knobs.tarpit, story.knobs.per_address) = (12, 4);
+            story.wait(500).scan(A, 400, 90_000).scan(B, 50, 1).puts(20, 1_000, 4);
+            story.act(Action::Pause { pop: A, ms: 4_000 }).puts(5, 1_000, 4);
+            story.wait(500).act(Action::Shutdown { pop: A, down_ms: 1_000 });
+            story.wait(20_000).act(Action::Crash { pop: B, down_ms: 3_000 }).puts(20, 1_000, 4);
+            story.wait(u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: |outcome| {
+            let scanners = outcome.counts.scanners;
+            by_itself(outcome).map(|_| format!("{scanners} scanners reached a server"))
+        },
+    },
+    Scenario {
         name: "ten-writes-a-day-for-a-year",
         about: "a quiet vault: how often the replication worker wakes, against a 30-second poller",
         tell: |story| {

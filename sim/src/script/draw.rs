@@ -3,6 +3,7 @@
 use super::{Action, Attack, Condition, End, Fate, Request, Sync};
 use crate::entropy::Entropy;
 use crate::knobs::Knobs;
+use crate::scanners::Burst;
 
 /// After a data directory was put back, nothing else goes wrong for so long: it must hear of its
 /// past before it writes as much as it lost.
@@ -114,6 +115,7 @@ impl State {
             rates.attack,
             rates.empty,
             if may_restore { rates.restore * 2 } else { 0 },
+            rates.scan,
         ];
         if ladder.iter().all(|rate| *rate == 0) {
             return None;
@@ -158,6 +160,7 @@ impl State {
                 Action::Attack { attack, nth, pop }
             }
             11 => Action::Empty { pop, down_ms: span(entropy) },
+            13 => Action::Scan { pop, burst: burst(entropy) },
             // A known limit: of two that are put back, each forgets what the other was.
             _ if pop != self.restored => self.ask(entropy, knobs),
             _ if entropy.chance(500) => Action::Copy { pop },
@@ -213,6 +216,16 @@ fn pop(entropy: &mut Entropy, knobs: &Knobs) -> u8 {
 
 fn index(entropy: &mut Entropy, bound: u64) -> u8 {
     u8::try_from(entropy.below(bound)).unwrap_or_default()
+}
+
+fn burst(entropy: &mut Entropy) -> Burst {
+    let salt = entropy.below(1 << 32);
+    Burst {
+        count: entropy.pick(&[1, 6, 40]),
+        over_ms: entropy.pick(&[1, 500, 20_000]),
+        addresses: entropy.pick(&[1, 3, 20]),
+        salt: u32::try_from(salt).unwrap_or_default(),
+    }
 }
 
 /// How long a fault lasts, in milliseconds: shorter and longer than every time-out.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use clavitor_commercial::pop::{Boot, CommercialPop, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::sent::Sent;
+use clavitor_commercial::tarpit::Limits;
 use clavitor_commercial::{boot, journal};
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Epoch, Seq};
@@ -14,7 +15,7 @@ use clavitor_core::store::{
 };
 use clavitor_core::time::Instant;
 
-use super::{Machine, Process, Server, Writer};
+use super::{Machine, Pit, Process, Server, Writer};
 use crate::around::Around;
 use crate::canary::Canary;
 use crate::event::Fact;
@@ -64,6 +65,10 @@ impl Server {
             is_closed: false,
             sync: Sync::default(),
         };
+        let limits = Limits {
+            held_max: around.knobs.tarpit.into(),
+            per_address: (around.knobs.per_address > 0).then(|| around.knobs.per_address.into()),
+        };
         let mut process = Process {
             machine,
             epoch,
@@ -73,6 +78,7 @@ impl Server {
             is_accepting: true,
             requests: 0,
             books: 0,
+            pit: (!is_community).then(|| Pit::new(limits)),
             peers_origin_ms: None,
             waits: BTreeMap::new(),
             next_wait: 0,

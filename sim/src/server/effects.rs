@@ -58,6 +58,7 @@ impl Server {
             community::Effect::StopAccepting => {
                 process.is_accepting = false;
                 process.awaits_quiet = true;
+                self.stop_pit(process, around);
             }
             community::Effect::CloseStore => {
                 process.is_closing = true;

@@ -44,6 +44,7 @@ faults! {
     PutBack = "disk put back",
     Alone = "one POP",
     Many = "three POPs or more",
+    Scan = "scanners",
 }
 
 /// In how many runs each fault was seen.
@@ -55,8 +56,8 @@ pub struct Coverage {
 impl Coverage {
     /// Adds what happened in a run.
     pub fn add(&mut self, knobs: &Knobs, record: &Record) {
-        let mut seen = 0u32;
-        let mut see = |fault: Seen| seen |= 1 << fault as u32;
+        let mut seen = 0u64;
+        let mut see = |fault: Seen| seen |= 1 << fault as u64;
         for (_, action) in &record.actions {
             of_action(action).into_iter().for_each(&mut see);
         }
@@ -86,7 +87,7 @@ impl Coverage {
         }
         self.runs.resize(NAMES.len(), 0);
         for (at, runs) in self.runs.iter_mut().enumerate() {
-            *runs += u64::from(seen >> at & 1);
+            *runs += seen >> at & 1;
         }
     }
 
@@ -125,6 +126,7 @@ fn of_action(action: &Action) -> Option<Seen> {
         },
         Action::Empty { .. } => Seen::Empty,
         Action::PutBack { .. } => Seen::PutBack,
+        Action::Scan { .. } => Seen::Scan,
     })
 }
 

@@ -101,6 +101,9 @@ fn look_of(action: &Action) -> Option<(u8, Option<&'static str>, String)> {
         Action::Promote { pop } => (pop, None, "promoted"),
         Action::Resume { pop } => (pop, None, "resume"),
         Action::Copy { pop } => (pop, None, "disk copied"),
+        Action::Scan { pop, burst } => {
+            return Some((pop, None, format!("{} scanners", burst.count)));
+        }
         Action::Attack { attack, pop, .. } => {
             let label = match attack {
                 Attack::Replay => "frame replayed",

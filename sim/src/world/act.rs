@@ -61,6 +61,12 @@ impl World {
             }
             Action::PutBack { pop, down_ms } => self.put_back(pop, down_ms),
             Action::Heal => self.heal(),
+            Action::Scan { pop, burst } => {
+                for nth in 0..burst.count {
+                    let at = now.plus_ms(burst.scanner(nth).at_ms);
+                    self.around.queue.push(at, Event::Scan { pop, burst, nth });
+                }
+            }
         }
     }
 
