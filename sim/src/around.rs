@@ -9,6 +9,7 @@ use clavitor_core::time::Instant;
 
 use crate::bugs::Bugs;
 use crate::event::{Delivery, Event, Fact, Posted, Reply, ToProcess};
+use crate::hq::{self, HQ, Hq, Note};
 use crate::knobs::Knobs;
 use crate::network::Network;
 use crate::queue::Queue;
@@ -28,6 +29,8 @@ pub struct Around {
     pub knobs: Knobs,
     /// The links.
     pub network: Network,
+    /// The control plane.
+    pub hq: Hq,
     /// What happened during this event, for the checkers.
     pub facts: Vec<Fact>,
     /// What is kept for people, and the digest of everything.
@@ -59,6 +62,14 @@ pub struct Counts {
     pub attacks: u64,
     /// Scanners that reached a server.
     pub scanners: u64,
+    /// Alerts that were raised for no reason.
+    pub alerts: u64,
+    /// Alerts that were sent to HQ, each as often as it was.
+    pub posts: u64,
+    /// Alerts that HQ shows.
+    pub shown: u64,
+    /// Reports that were sent.
+    pub reports: u64,
 }
 
 impl Around {
@@ -113,6 +124,54 @@ impl Around {
                 }
                 self.after_us(fate.there_us, Event::Frame(Box::new(delivery)));
             }
+        }
+    }
+
+    /// Lets something set out for HQ; the network decides what becomes of it.
+    pub fn notify(&mut self, mut note: Note) {
+        use crate::script::End;
+        let link = (note.from, HQ);
+        let nth = self.network.count(link);
+        let fate = self.script.fate(&self.knobs, self.now_ms(), link, nth);
+        let is_report = note.alert.is_none();
+        *(if is_report { &mut self.counts.reports } else { &mut self.counts.posts }) += 1;
+        note.back_us = fate.back_us;
+        note.is_answer_lost = fate.end == End::AnswerLost;
+        self.trace.noted(self.now, &note, fate);
+        match fate.end {
+            End::Lost => {}
+            End::Reset => {
+                let (op, status) = (note.op, None);
+                let (pop, life, event) =
+                    (note.from, note.life, ToProcess::Hq { op, status, is_report });
+                self.after_us(fate.back_us, Event::ToProcess { pop, life, event });
+            }
+            End::Taken | End::AnswerLost | End::Doubled => {
+                if fate.end == End::Doubled {
+                    let again = Event::Note(Box::new(note.clone()));
+                    self.after_us(fate.there_us.saturating_mul(3), again);
+                }
+                self.after_us(fate.there_us, Event::Note(Box::new(note)));
+            }
+        }
+    }
+
+    /// Something arrives at HQ.
+    pub fn on_note(&mut self, mut note: Note) {
+        self.bugs.spoil_note(&mut note);
+        let (reply, is_new) = self.hq.take(self.now, &note);
+        self.counts.shown += u64::from(is_new);
+        let Note { from: pop, life, op, back_us, is_answer_lost, .. } = note;
+        let is_report = note.alert.is_none();
+        let is_taken = matches!(reply, hq::Reply::Status(Some(200..=299)));
+        if let Some(item) = note.alert.filter(|_| is_taken) {
+            self.facts.push(Fact::AlertTaken { pop, item, is_new });
+        }
+        if let hq::Reply::Status(status) = reply
+            && !is_answer_lost
+        {
+            let event = ToProcess::Hq { op, status, is_report };
+            self.after_us(back_us, Event::ToProcess { pop, life, event });
         }
     }
 

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clavitor_commercial::alerts::Item;
 use clavitor_commercial::frame::RECORDS_MAX;
 use clavitor_commercial::pop::{Effect, Input};
 use clavitor_commercial::replication::{self, State};
 use clavitor_commercial::waiters::Release;
+use clavitor_core::alert::AlertType;
 use clavitor_core::hlc::{Clock, Floor};
 use clavitor_core::id::{OpId, PopId, Seq};
 use clavitor_core::pop as community;
+use clavitor_core::telemetry;
 
 use crate::canary::Canary;
+use crate::hq::Note;
 use crate::server::Process;
 
 /// The planted bug of a run, and what it remembers.
@@ -25,6 +29,13 @@ pub struct Bugs {
     newest: BTreeMap<u8, Seq>,
     /// Where the order ended that the last frame carried out.
     upto: Seq,
+    /// Who is on its way out.
+    leaving: BTreeSet<u8>,
+    /// Who waits for an answer of HQ.
+    asking: BTreeSet<u8>,
+    /// How often something was sent to HQ, and what under each key.
+    notes: u32,
+    offers: BTreeMap<[u8; 16], u32>,
 }
 
 impl Bugs {
@@ -47,6 +58,8 @@ impl Bugs {
             Input::Started => {
                 self.flights.retain(|(of, _)| *of != pop);
                 self.waiters.retain(|(of, ..)| *of != pop);
+                self.asking.remove(&pop);
+                self.leaving.remove(&pop);
                 (!self.is(Canary::NoStartupDrain)).then_some(input)
             }
             Input::Committed { last, waiters, .. } => {
@@ -65,6 +78,16 @@ impl Bugs {
                 let (peer, op, records, bytes) = (*peer, *op, *records, *bytes);
                 Some(Input::FrameBuilt { peer, op, to, records, bytes })
             }
+            Input::Community(community::Input::ShutdownRequested)
+                if self.is(Canary::AlertsLeftBehind) =>
+            {
+                self.leaving.insert(pop);
+                Some(input)
+            }
+            Input::AlertPosted { .. } => {
+                self.asking.remove(&pop);
+                Some(input)
+            }
             Input::FrameAnswered(report) => {
                 self.flights.remove(&(pop, report.op));
                 Some(input)
@@ -80,10 +103,13 @@ impl Bugs {
         }
         let is_lost =
             |effect: &Effect| matches!(effect, Effect::Community(community::Effect::Exit));
-        effects.retain(|effect| !(self.is(Canary::LostExit) && is_lost(effect)));
+        let is_kept = self.is(Canary::ShutdownWaitsForHq) && self.asking.contains(&pop);
+        let has_no_end = self.is(Canary::LostExit) || is_kept;
+        effects.retain(|effect| !(has_no_end && is_lost(effect)));
         effects.iter_mut().for_each(|effect| self.spoil_effect(pop, effect));
         let mut more = Vec::new();
         for effect in effects.iter() {
+            self.spoil_alerts(pop, effect, &mut more);
             let Effect::Peer { peer, effect } = effect else { continue };
             match effect {
                 replication::Effect::SendFrame(order) if !order.is_hello => {
@@ -114,8 +140,43 @@ impl Bugs {
         effects.extend(more);
     }
 
+    /// Orders more about alerts and reports than the machine did.
+    fn spoil_alerts(&mut self, pop: u8, effect: &Effect, more: &mut Vec<Effect>) {
+        // No order of the machine is called so.
+        let op = OpId(u64::MAX);
+        match (self.canary, effect) {
+            (Some(Canary::AlertBeforeStored), Effect::KeepAlerts { put, .. }) => {
+                let first = put.first().cloned();
+                more.extend(first.map(|item| Effect::PostAlert { op, item }));
+            }
+            (Some(Canary::AlertForgottenEarly), Effect::PostAlert { item, .. }) => {
+                let (put, remove) = (Vec::new(), vec![item.number]);
+                more.push(Effect::KeepAlerts { op, put, remove });
+            }
+            (Some(Canary::ShutdownWaitsForHq), Effect::PostAlert { .. }) => {
+                self.asking.insert(pop);
+            }
+            (
+                Some(Canary::ReportAfterSignal),
+                Effect::Community(community::Effect::StopAccepting),
+            ) => more.push(report(op)),
+            (
+                Some(Canary::ReportRepeated),
+                Effect::Community(community::Effect::Telemetry(telemetry::Effect::Cancel {
+                    ..
+                })),
+            ) => more.push(report(op)),
+            _ => {}
+        }
+    }
+
     fn spoil_effect(&self, pop: u8, effect: &mut Effect) {
         match effect {
+            Effect::KeepAlerts { put, .. } if self.leaving.contains(&pop) => put.clear(),
+            Effect::KeepAlerts { put, .. } if self.is(Canary::StormInFull) => {
+                let many: Vec<Item> = put.iter().flat_map(each).collect();
+                put.extend(many);
+            }
             Effect::Release(release) if self.is(Canary::BackupByTimeout) => {
                 release.is_on_backup = true;
             }
@@ -123,6 +184,27 @@ impl Bugs {
                 if self.is(Canary::CursorToNewest) =>
             {
                 *cursor = self.newest.get(&pop).copied().unwrap_or_default().max(*cursor);
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes what reaches HQ.
+    pub fn spoil_note(&mut self, note: &mut Note) {
+        let Some(item) = &mut note.alert else { return };
+        match self.canary {
+            Some(Canary::KeyDrawnAnew) => {
+                self.notes += 1;
+                item.key[..4].copy_from_slice(&self.notes.to_be_bytes());
+            }
+            Some(Canary::OfferChanged) => {
+                let sent = self.offers.entry(item.key).or_default();
+                item.count += *sent;
+                *sent += 1;
+            }
+            // It arrives, and says that nothing was lost.
+            Some(Canary::LossUnreported) if item.alert.alert_type == AlertType::AlertsLost => {
+                item.count = 0;
             }
             _ => {}
         }
@@ -145,4 +227,17 @@ impl Bugs {
             _ => false,
         }
     }
+}
+
+/// The alerts that an item stands for, but one, each by itself.
+fn each(item: &Item) -> impl Iterator<Item = Item> {
+    (1..item.count).map(|nth| {
+        let mut one = Item { count: 1, number: item.number | u64::from(nth) << 32, ..item.clone() };
+        one.key[..4].copy_from_slice(&nth.to_be_bytes());
+        one
+    })
+}
+
+fn report(op: OpId) -> Effect {
+    Effect::Community(community::Effect::Telemetry(telemetry::Effect::Send { op }))
 }

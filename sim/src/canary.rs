@@ -76,6 +76,26 @@ canaries! {
     CapAfterHolding = "cap-after-holding",
     /// Whoever is held when the server goes away is held on.
     TarpitNotCut = "tarpit-not-cut",
+    /// An alert is sent before it is stored.
+    AlertBeforeStored = "alert-before-stored",
+    /// An alert is forgotten when it is sent, not when HQ has it.
+    AlertForgottenEarly = "alert-forgotten-early",
+    /// An alert is sent under another key each time.
+    KeyDrawnAnew = "key-drawn-anew",
+    /// What is sent again under a key says something else.
+    OfferChanged = "offer-changed",
+    /// Every alert of a storm is kept as an item of its own.
+    StormInFull = "storm-in-full",
+    /// HQ is not told of alerts that were given up.
+    LossUnreported = "loss-unreported",
+    /// Alerts that wait are not stored any more once the server goes away.
+    AlertsLeftBehind = "alerts-left-behind",
+    /// A server does not end before HQ has answered.
+    ShutdownWaitsForHq = "shutdown-waits-for-hq",
+    /// A report is sent after the signal.
+    ReportAfterSignal = "report-after-signal",
+    /// A report is sent again and again until it is answered.
+    ReportRepeated = "report-repeated",
 }
 
 impl fmt::Display for Canary {

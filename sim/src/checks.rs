@@ -5,6 +5,7 @@ mod delivery;
 mod history;
 mod p13;
 mod p14;
+mod p15;
 mod p16;
 mod p2;
 mod p3;
@@ -14,6 +15,7 @@ mod p6;
 mod p7;
 mod p8;
 mod p9;
+mod reports;
 
 use crate::around::Around;
 use crate::event::Fact;
@@ -64,6 +66,8 @@ pub struct Checks {
     p9: p9::Taken,
     p13: p13::Pits,
     p14: p14::Cut,
+    p15: p15::Told,
+    reports: reports::Reports,
     p16: p16::Ending,
 }
 
@@ -78,6 +82,8 @@ impl Checks {
             p9: p9::Taken::default(),
             p13: p13::Pits::new(servers.len()),
             p14: p14::Cut::default(),
+            p15: p15::Told::new(servers.len()),
+            reports: reports::Reports::new(servers.len()),
             p16: p16::Ending::default(),
         }
     }
@@ -100,10 +106,14 @@ impl Checks {
             self.p9.see(fact, sight)?;
             self.p14.see(fact, &self.p13, sight);
             self.p13.see(fact, sight)?;
+            self.p15.see(fact, sight)?;
+            self.reports.see(fact, sight)?;
             self.p16.see(fact, sight);
         }
         self.p9.note(sight)?;
         self.p14.check(&self.p13, sight)?;
+        self.p15.note(sight);
+        self.reports.check(sight)?;
         self.p16.check(sight)?;
         self.p3.check(sight)?;
         self.p5.check(sight)
@@ -128,7 +138,8 @@ impl Checks {
         self.history.settle();
         servers.iter().try_for_each(|server| {
             p6::at_rest(&self.history, server)?;
-            p7::at_rest(&self.history, server)
+            p7::at_rest(&self.history, server)?;
+            self.p15.at_rest(server)
         })
     }
 }

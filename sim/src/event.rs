@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use clavitor_commercial::alerts::Item;
 use clavitor_commercial::frame::{Frame, Refusal, Verdict};
 use clavitor_commercial::tarpit::Held;
 use clavitor_core::alert::Alert;
@@ -11,6 +12,7 @@ use clavitor_core::id::{Epoch, OpId, Seq, StoreId};
 use clavitor_core::record::Key;
 use clavitor_core::store::Notice;
 
+use crate::hq::Note;
 use crate::scanners::Burst;
 use crate::script::{Action, Attack, Request};
 use crate::server::{Done, Job};
@@ -37,6 +39,8 @@ pub enum Event {
     },
     /// A frame arrives.
     Frame(Box<Delivery>),
+    /// Something arrives at HQ.
+    Note(Box<Note>),
     /// A scanner connects.
     Scan {
         /// To whom.
@@ -67,6 +71,15 @@ pub enum ToProcess {
     Closed,
     /// A frame is answered.
     Reply(Box<Reply>),
+    /// HQ answered, or cannot be reached.
+    Hq {
+        /// The order.
+        op: OpId,
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// Whether it was to a report.
+        is_report: bool,
+    },
     /// Its tarpit asked for a tick.
     PitWake,
     /// A held client has left.
@@ -250,6 +263,37 @@ pub enum Fact {
     PutBack(u8),
     /// A server told a person.
     Alerted(u8, Alert),
+    /// The outbox is written.
+    AlertsKept {
+        /// Whose.
+        pop: u8,
+        /// What it holds from now on, each as it is stored.
+        put: Vec<Item>,
+        /// What it holds no more, by number.
+        remove: Vec<u64>,
+    },
+    /// The outbox could not be written.
+    AlertsUnkept(u8),
+    /// A server sends an alert to HQ.
+    AlertPosted {
+        /// Which.
+        pop: u8,
+        /// The alert.
+        item: Item,
+    },
+    /// HQ took an alert.
+    AlertTaken {
+        /// Whose.
+        pop: u8,
+        /// The alert, under the key that came with it.
+        item: Item,
+        /// Whether it is shown since, and was not before.
+        is_new: bool,
+    },
+    /// A server sends a report.
+    Reported(u8),
+    /// A server ends by itself, as it was asked to.
+    Exited(u8),
     /// Something happened to a scanner's connection.
     Scanned {
         /// At whose tarpit.

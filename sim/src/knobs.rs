@@ -85,6 +85,10 @@ rates! {
     restore: 4,
     /// Of actions: scanners come.
     scan: 20,
+    /// Of actions: alerts are raised for no reason.
+    storm: 30,
+    /// Of actions: HQ is not in the mood.
+    mood: 30,
 }
 
 /// What kind of world a run is.
@@ -116,6 +120,10 @@ pub struct Knobs {
     pub tarpit: u8,
     /// How many of one address; 0 is as many as there are.
     pub per_address: u8,
+    /// Whether there is an HQ to tell.
+    pub has_hq: bool,
+    /// How often servers report, in seconds; 0 is never.
+    pub report_s: u16,
     /// The faults.
     pub rates: Rates,
     /// A planted bug, if any.
@@ -139,6 +147,8 @@ impl Default for Knobs {
             blob_bytes: 16,
             tarpit: 8,
             per_address: 0,
+            has_hq: false,
+            report_s: 0,
             rates: Rates::default(),
             canary: None,
         }
@@ -192,6 +202,23 @@ impl Knobs {
                 Canary::SlotReturnedTwice | Canary::SlotLeakedOnHalfClose | Canary::CapAfterHolding,
             ) => rates.scan = 20,
             Some(Canary::TarpitNotCut) => (rates.scan, rates.shutdown) = (20, 30),
+            Some(
+                Canary::AlertBeforeStored
+                | Canary::AlertForgottenEarly
+                | Canary::KeyDrawnAnew
+                | Canary::OfferChanged
+                | Canary::StormInFull,
+            ) => (self.has_hq, rates.storm, rates.answer_lost) = (true, 30, 200),
+            Some(Canary::LossUnreported) => {
+                (self.has_hq, self.lull) = (true, 20);
+                (rates.storm, rates.mood) = (30, 30);
+            }
+            Some(Canary::AlertsLeftBehind | Canary::ShutdownWaitsForHq) => {
+                (self.has_hq, rates.storm, rates.mood, rates.shutdown) = (true, 30, 30, 30);
+            }
+            Some(Canary::ReportAfterSignal | Canary::ReportRepeated) => {
+                (self.report_s, self.lull, rates.shutdown) = (90, 20, 30);
+            }
             _ => {}
         }
     }
@@ -209,6 +236,8 @@ impl Knobs {
             rates: Rates::draw(entropy),
             tarpit: entropy.pick(&[1, 2, 8, 24]),
             per_address: entropy.pick(&[0, 0, 1, 3]),
+            has_hq: entropy.chance(500),
+            report_s: entropy.pick(&[0, 0, 0, 0, 90, 600]),
             ..Self::default()
         }
     }
@@ -222,7 +251,8 @@ impl fmt::Display for Knobs {
         write!(f, " astray={} ack_backup={}", self.astray, self.ack_backup)?;
         write!(f, " delay_ms={} sync_ms={}", self.delay_ms, self.sync_ms)?;
         write!(f, " blob_bytes={} tarpit={}", self.blob_bytes, self.tarpit)?;
-        write!(f, " per_address={}{}", self.per_address, self.rates)?;
+        write!(f, " per_address={} has_hq={}", self.per_address, self.has_hq)?;
+        write!(f, " report_s={}{}", self.report_s, self.rates)?;
         self.canary.map_or(Ok(()), |canary| write!(f, " canary={canary}"))
     }
 }

@@ -2,7 +2,7 @@
 //! seconds by the very machines and transactions that servers run.
 //!
 //! Reading order: [`entropy`] is where chance comes from, [`knobs`] and [`script`] what it decides;
-//! [`clocks`], [`disk`] and [`network`] are the things that fail, [`scanners`] those who waste time, [`server`] is a POP among them,
+//! [`clocks`], [`disk`] and [`network`] are the things that fail, [`hq`] is who is told, [`scanners`] are who wastes time, [`server`] is a POP among them,
 //! [`world`] moves everything on; [`checks`] are the promises. [`swarm`] runs many worlds, [`minimise`]
 //! makes a failing one small, [`timeline`] draws it. [`recording`] runs what real servers recorded
 //! again.
@@ -28,6 +28,8 @@ pub mod entropy;
 pub mod event;
 
 pub mod knobs;
+
+pub mod hq;
 
 pub mod network;
 

@@ -11,7 +11,7 @@ use crate::script::Attack;
 /// How many frames and acks an eavesdropper remembers.
 const OVERHEARD_MAX: usize = 64;
 
-/// The most POPs of a world.
+/// The most POPs of a world, and HQ.
 pub const POPS_MAX: usize = 8;
 
 /// Directed links between POPs.

@@ -47,6 +47,11 @@ impl<E> Queue<E> {
         self.heap.retain(|Reverse(due)| keep(&due.event));
     }
 
+    /// Everything that waits, in no order.
+    pub fn events(&self) -> impl Iterator<Item = &E> {
+        self.heap.iter().map(|Reverse(due)| &due.event)
+    }
+
     /// How many events wait.
     pub fn len(&self) -> usize {
         self.heap.len()

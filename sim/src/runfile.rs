@@ -6,6 +6,7 @@ use std::fmt;
 use clavitor_core::codec;
 use serde::{Deserialize, Serialize};
 
+use crate::hq::{STORM_MAX, Storm};
 use crate::knobs::Knobs;
 use crate::network::POPS_MAX;
 use crate::run::{Outcome, Plan, Source};
@@ -125,7 +126,7 @@ impl RunFile {
 
     fn is_possible(&self) -> bool {
         let pops = self.knobs.pops;
-        let has_pops = pops > 0 && usize::from(pops) <= POPS_MAX;
+        let has_pops = pops > 0 && usize::from(pops) < POPS_MAX;
         let mut actions = self.record.actions.iter();
         let interrupted = self.interrupt.iter().all(|it| is_among(&it.action, pops));
         has_pops
@@ -150,6 +151,7 @@ fn is_among(action: &Action, pops: u8) -> bool {
         {
             false
         }
+        Action::Storm { storm: Storm { count: STORM_MAX.., .. }, .. } => false,
         Action::Ask { pop: Action::PRIMARY, .. } => true,
         mut action => action.pops_mut().into_iter().flatten().all(|pop| *pop < pops),
     }
@@ -198,6 +200,7 @@ mod tests {
             (0, Action::Drift { pop: 0, ppm: -1_000_000 }),
             (0, Action::Ask { pop: 0, request: put(u32::MAX) }),
             (u64::MAX, Action::Heal),
+            (0, Action::Storm { pop: 0, storm: Storm { count: u16::MAX, ..Storm::default() } }),
             (0, Action::Scan { pop: 0, burst: Burst { count: u16::MAX, ..Burst::default() } }),
         ];
         for action in impossible {

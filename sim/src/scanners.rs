@@ -91,7 +91,8 @@ impl Burst {
         let at = usize::try_from(draw(choices.len() as u64)).unwrap_or_default();
         let (path, is_exempt) = choices[at];
         let has_token = draw(12) == 0;
-        let leaves_ms = draw(LEAVES_MS_MAX);
+        let is_gone_at_once = draw(10) == 0;
+        let leaves_ms = if is_gone_at_once { 0 } else { draw(LEAVES_MS_MAX) };
         let leaves = match draw(6) {
             0 | 1 => Leaves::Waits,
             2 | 3 => Leaves::Resets(leaves_ms),

@@ -3,6 +3,7 @@
 use clavitor_core::time::Instant;
 
 use crate::entropy::Entropy;
+use crate::hq::Storm;
 use crate::knobs::Knobs;
 use crate::run::{End, Outcome, Plan, Source};
 use crate::scanners::Burst;
@@ -81,6 +82,16 @@ impl Story {
         let salt = u32::try_from(self.actions.len()).unwrap_or_default();
         let burst = Burst { count, over_ms, addresses: 9, salt };
         self.act(Action::Scan { pop, burst })
+    }
+
+    /// So many alerts of so many kinds are raised at a POP.
+    pub fn storm(&mut self, pop: u8, count: u16, kinds: u8) -> &mut Self {
+        self.storm_from(pop, count, kinds, 2)
+    }
+
+    /// The same, beginning with another kind.
+    pub fn storm_from(&mut self, pop: u8, count: u16, kinds: u8, first: u8) -> &mut Self {
+        self.act(Action::Storm { pop, storm: Storm { count, kinds, first } })
     }
 
     /// A link works in neither direction for a while.

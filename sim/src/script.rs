@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::entropy::Entropy;
+use crate::hq::{Mood, Storm};
 use crate::knobs::Knobs;
 use crate::scanners::Burst;
 
@@ -110,6 +111,10 @@ pub enum Action {
     Heal,
     /// Scanners come to a server.
     Scan { pop: u8, burst: Burst },
+    /// A server has something to tell a person, again and again.
+    Storm { pop: u8, storm: Storm },
+    /// HQ is in a mood for a while.
+    Mood { mood: Mood, ms: u32 },
 }
 
 impl Action {
@@ -133,9 +138,10 @@ impl Action {
             | Action::Empty { pop, .. }
             | Action::Copy { pop }
             | Action::PutBack { pop, .. }
-            | Action::Scan { pop, .. } => [Some(pop), None],
+            | Action::Scan { pop, .. }
+            | Action::Storm { pop, .. } => [Some(pop), None],
             Action::Cut { from, to, .. } => [Some(from), Some(to)],
-            Action::Heal => [None, None],
+            Action::Heal | Action::Mood { .. } => [None, None],
         }
     }
 }

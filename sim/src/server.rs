@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use clavitor_commercial::alerts;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::debt;
 use clavitor_commercial::frame::Member;
@@ -23,11 +24,13 @@ mod drive;
 mod effects;
 mod groups;
 mod job;
+mod notes;
 mod pit;
 mod receive;
 mod run;
 mod send;
 
+pub use notes::Keep;
 pub use pit::Pit;
 
 pub use job::{Ask, Back, Book, Done, Failed, Job, Take};
@@ -64,6 +67,8 @@ pub struct Server {
     pub full_until: Instant,
     /// Until when the disk does not answer.
     pub hangs_until: Instant,
+    /// Until when the newest answer of the disk is late.
+    pub slow_until: Instant,
     /// How many data directories it has had.
     pub stores: u8,
     /// How many groups of writes there have been.
@@ -170,6 +175,14 @@ impl Machine {
         wake.map(|(at, why)| (at, why.0))
     }
 
+    /// What it shows of the alerts for HQ.
+    pub fn alerts(&self) -> alerts::View {
+        match self {
+            Machine::Commercial(pop) => pop.alerts(),
+            Machine::Community(_) => alerts::View::default(),
+        }
+    }
+
     /// What it shows of its peers.
     pub fn views(&self, now: Instant) -> Vec<View> {
         match self {
@@ -205,6 +218,7 @@ impl Server {
             deferred: VecDeque::new(),
             full_until: Instant(0),
             hangs_until: Instant(0),
+            slow_until: Instant(0),
             stores: 0,
             groups: 0,
             copy: None,

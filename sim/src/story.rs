@@ -1,5 +1,6 @@
 //! What happened to a world from outside, in words.
 
+use crate::hq::Mood;
 use crate::script::{Action, Attack, Condition, End, Fate, Record, Request, Sync};
 use crate::trace::name;
 
@@ -38,13 +39,7 @@ pub fn of_action(action: &Action) -> String {
         }
         Action::Promote { pop } => format!("{} is promoted", name(pop)),
         Action::Resume { pop } => format!("{} is asked to try its peers again", name(pop)),
-        Action::Attack { attack, nth, pop } => match attack {
-            Attack::Replay => format!("frame {nth} is sent once more"),
-            Attack::Misdirect => format!("frame {nth} is sent to {}", name(pop)),
-            Attack::Tamper => format!("frame {nth} is sent with one bit changed"),
-            Attack::StaleAck => format!("the next ack to {} is one of another frame", name(pop)),
-            Attack::TamperAck => format!("the next ack to {} has one bit changed", name(pop)),
-        },
+        Action::Attack { attack, nth, pop } => of_attack(attack, nth, pop),
         Action::Empty { pop, down_ms } => {
             format!(
                 "the disk of {} is emptied; it starts {} later",
@@ -65,6 +60,30 @@ pub fn of_action(action: &Action) -> String {
             let (count, over) = (burst.count, span(burst.over_ms.into()));
             format!("{count} scanners come to {} within {over}", name(pop))
         }
+        Action::Storm { pop, storm } => {
+            format!("{} alerts of {} kinds at {}", storm.count, storm.kinds, name(pop))
+        }
+        Action::Mood { mood, ms } => format!("HQ {} for {}", of_mood(mood), span(ms.into())),
+    }
+}
+
+fn of_attack(attack: Attack, nth: u32, pop: u8) -> String {
+    match attack {
+        Attack::Replay => format!("frame {nth} is sent once more"),
+        Attack::Misdirect => format!("frame {nth} is sent to {}", name(pop)),
+        Attack::Tamper => format!("frame {nth} is sent with one bit changed"),
+        Attack::StaleAck => format!("the next ack to {} is one of another frame", name(pop)),
+        Attack::TamperAck => format!("the next ack to {} has one bit changed", name(pop)),
+    }
+}
+
+fn of_mood(mood: Mood) -> &'static str {
+    match mood {
+        Mood::Away => "cannot be reached",
+        Mood::Hangs => "answers nothing",
+        Mood::Denies => "accepts no token",
+        Mood::Busy => "takes nothing",
+        Mood::Refuses => "refuses some alerts",
     }
 }
 

@@ -175,6 +175,10 @@ impl Counts {
         self.acknowledged += other.acknowledged;
         self.attacks += other.attacks;
         self.scanners += other.scanners;
+        self.alerts += other.alerts;
+        self.posts += other.posts;
+        self.shown += other.shown;
+        self.reports += other.reports;
     }
 }
 

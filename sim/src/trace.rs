@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::event::{Answer, Delivery, Fact, Posted};
+use crate::hq::Note;
 use crate::script::{Action, End, Fate, Request};
 use crate::server::{Back, Server};
 
@@ -263,6 +264,15 @@ impl Trace {
         });
         let until = Instant(now.0 + u64::from(fate.there_us) * 1_000);
         self.mark(|| Mark::Frame { at: now, until, from, to, arrives, is_answer: false });
+    }
+
+    pub(crate) fn noted(&mut self, now: Instant, note: &Note, fate: Fate) {
+        self.line(Level::Short, now, || {
+            let what = note.alert.as_ref().map_or("a report".to_owned(), |item| {
+                format!("{} of {} times {}", item.number, item.count, item.alert.alert_type)
+            });
+            format!("{} => HQ {what}: {:?}", name(note.from), fate.end)
+        });
     }
 
     pub(crate) fn answered(

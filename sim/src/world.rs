@@ -7,6 +7,7 @@ use crate::bugs::Bugs;
 use crate::checks::Checks;
 use crate::clients::Clients;
 use crate::event::{Event, Fact, Posted, ToProcess};
+use crate::hq::Hq;
 use crate::knobs::Knobs;
 use crate::network::Network;
 use crate::queue::Queue;
@@ -86,6 +87,7 @@ impl World {
             queue: Queue::default(),
             script,
             network: Network::new(is_overheard),
+            hq: Hq::default(),
             facts: Vec::new(),
             trace: Trace::new(level),
             bugs: Bugs::new(knobs.canary),
@@ -222,9 +224,11 @@ impl World {
                     ToProcess::Noticed(notice) => server.on_noticed(notice),
                     ToProcess::Closed => server.on_closed(),
                     ToProcess::Reply(reply) => server.on_reply(&reply, around),
+                    ToProcess::Hq { op, status, is_report } => server.on_hq(op, status, is_report),
                     ToProcess::PitWake | ToProcess::Left { .. } => {}
                 }
             }
+            Event::Note(note) => around.on_note(*note),
             Event::Scan { .. } => {}
             Event::Frame(delivery) => {
                 let server = &mut self.servers[usize::from(delivery.to)];

@@ -24,6 +24,7 @@ impl Cut {
         let Some(process) = server.process.as_deref() else { return };
         let is_idle = !is_unsettled(server, process)
             && process.requests == 0
+            && server.slow_until <= sight.around.now
             && process.views.iter().all(|view| view.state == State::Idle);
         if is_idle && pits.held(*pop) > 0 {
             self.idle.push((*pop, server.life, sight.around.now));
@@ -42,7 +43,8 @@ impl Cut {
         let now = sight.around.now;
         self.idle.retain(|(pop, life, at)| {
             let server = sight.server(*pop);
-            let is_excused = server.paused_until > *at || server.hangs_until > *at;
+            let late_until = server.hangs_until.max(server.slow_until);
+            let is_excused = server.paused_until.max(late_until) > *at;
             server.process.is_some() && server.life == *life && !is_excused
         });
         match self.idle.iter().find(|(.., at)| now.ms_since(*at) > IDLE_MS) {

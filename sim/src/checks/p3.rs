@@ -25,7 +25,18 @@ impl Quiet {
     pub(super) fn check(&mut self, sight: Sight<'_>) -> Held {
         for (server, process) in sight.running() {
             let Some((at, why)) = process.machine.next_wake() else { continue };
-            let is_workers = !matches!(why, "shutdown" | "waiter" | "unheard");
+            let is_workers =
+                !matches!(why, "shutdown" | "waiter" | "unheard" | "alerts" | "telemetry");
+            let knobs = &sight.around.knobs;
+            let is_asked = match why {
+                "alerts" => knobs.has_hq,
+                "telemetry" => knobs.report_s > 0,
+                _ => true,
+            };
+            if !is_asked {
+                let what = format!("{} wakes for {why}, and nobody is to be told", server.pop);
+                return broken("P3", what);
+            }
             if !is_workers || !process.views.iter().all(|view| view.state == State::Idle) {
                 continue;
             }

@@ -67,8 +67,8 @@ fn a_timer_for_what_is_not_kept_breaks_p3() {
 }
 
 #[test]
-fn a_cursor_at_the_newest_record_breaks_p4() {
-    assert_eq!(caught(Canary::CursorToNewest, 20), Some("P4"));
+fn a_cursor_at_the_newest_record_breaks_p4_or_p8() {
+    assert!(matches!(caught(Canary::CursorToNewest, 20), Some("P4" | "P8")));
 }
 
 #[test]
@@ -104,6 +104,44 @@ fn one_scanner_too_many_breaks_p13() {
 #[test]
 fn scanners_that_outlast_the_signal_break_p14() {
     assert_eq!(caught(Canary::TarpitNotCut, 20), Some("P14"));
+}
+
+#[test]
+fn alerts_that_are_sent_or_forgotten_too_early_break_p15() {
+    assert_eq!(caught(Canary::AlertBeforeStored, 20), Some("P15"));
+    assert_eq!(caught(Canary::AlertForgottenEarly, 20), Some("P15"));
+}
+
+#[test]
+fn what_changes_when_it_is_sent_again_breaks_p15() {
+    assert_eq!(caught(Canary::KeyDrawnAnew, 20), Some("P15"));
+    assert_eq!(caught(Canary::OfferChanged, 20), Some("P15"));
+}
+
+#[test]
+fn a_storm_that_is_kept_in_full_breaks_p15() {
+    assert_eq!(caught(Canary::StormInFull, 50), Some("P15"));
+}
+
+#[test]
+fn a_loss_that_hq_is_not_told_of_breaks_p15() {
+    assert_eq!(caught(Canary::LossUnreported, 200), Some("P15"));
+}
+
+#[test]
+fn alerts_that_are_gone_with_their_server_break_p16() {
+    assert_eq!(caught(Canary::AlertsLeftBehind, 100), Some("P16"));
+}
+
+#[test]
+fn a_server_that_waits_for_hq_is_caught() {
+    assert!(matches!(caught(Canary::ShutdownWaitsForHq, 50), Some("P5" | "P16")));
+}
+
+#[test]
+fn reports_after_the_signal_and_out_of_turn_are_caught() {
+    assert_eq!(caught(Canary::ReportAfterSignal, 20), Some("P16"));
+    assert_eq!(caught(Canary::ReportRepeated, 50), Some("P3"));
 }
 
 fn world() -> crate::world::World {

@@ -1,6 +1,7 @@
 //! What is simpler than what: shorter times, plainer requests, fewer POPs.
 
 use super::{Case, Search};
+use crate::hq::HQ;
 use crate::knobs::{Knobs, Rates};
 use crate::script::{Action, Condition, Fate, Request, Sync};
 
@@ -8,6 +9,9 @@ impl Search<'_> {
     pub(super) fn simplify(&mut self) {
         self.attempt(lower_knobs);
         self.attempt(|case| case.knobs.rates.attack = 0);
+        self.attempt(|case| case.knobs.report_s = 0);
+        self.attempt(|case| case.knobs.has_hq = false);
+        self.attempt(|case| case.knobs.per_address = 0);
         for pop in (0..self.best.knobs.pops).rev() {
             let others = (0..pop).map(Some);
             for other in [None].into_iter().chain(others) {
@@ -81,16 +85,27 @@ impl Search<'_> {
 
 /// Once everything is written down, most knobs decide nothing.
 fn lower_knobs(case: &mut Case) {
-    let Knobs { pops, is_community, canary, .. } = case.knobs;
+    let Knobs { pops, is_community, canary, tarpit, per_address, has_hq, report_s, .. } =
+        case.knobs;
     let rates = Rates { attack: case.knobs.rates.attack.min(1), ..Rates::default() };
-    case.knobs = Knobs { pops, is_community, canary, rates, ..Knobs::default() };
+    case.knobs = Knobs {
+        pops,
+        is_community,
+        canary,
+        tarpit,
+        per_address,
+        has_hq,
+        report_s,
+        rates,
+        ..Knobs::default()
+    };
 }
 
 /// Leaves one POP out; those behind it move up. What happens to it happens to another one, or not.
 fn remove_pop(case: &mut Case, gone: u8, other: Option<u8>) {
     let moved = |pop: &mut u8| {
         match *pop {
-            Action::PRIMARY => {}
+            Action::PRIMARY | HQ => {}
             it if it == gone => *pop = other?,
             it => *pop = it - u8::from(it > gone),
         }
@@ -182,6 +197,12 @@ fn shorten(action: &mut Action, least: u32) {
             burst.count = burst.count.min(u16::try_from(least).unwrap_or(u16::MAX));
             burst.over_ms = burst.over_ms.min(least);
         }
+        Action::Storm { storm, .. } => {
+            let least = u16::try_from(least).unwrap_or(u16::MAX);
+            storm.count = storm.count.min(least);
+            storm.kinds = u8::try_from(least).map_or(storm.kinds, |least| storm.kinds.min(least));
+        }
+        Action::Mood { ms, .. } => *ms = (*ms).min(least),
         // Frames are numbered round and round.
         Action::Attack { nth, .. } => *nth = (*nth).min(least),
         _ => {}

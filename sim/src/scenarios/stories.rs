@@ -1,6 +1,7 @@
 //! The stories.
 
 use super::{Outcome, Scenario, Story};
+use crate::hq::Mood;
 use crate::script::Action;
 
 const A: u8 = 0;
@@ -242,6 +243,76 @@ pub const ALL: &[Scenario] = &[
         demand: by_itself,
     },
     Scenario {
+        name: "shutdown-with-everything-hanging",
+        about: "the primary is asked to end before every event while scanners, its backup and HQ hang",
+        tell: everything_hangs,
+        at_every_event: &[Action::Shutdown { pop: A, down_ms: 1_000 }],
+        demand: none,
+    },
+    Scenario {
+        name: "kill-between-post-and-removal",
+        about: "a server is killed before every event of a few alerts on their way to HQ",
+        tell: |story| {
+            story.knobs.has_hq = true;
+            story.wait(500).storm(A, 1, 1).wait(2_000).storm(A, 3, 3).wait(1_000).storm(A, 2, 1);
+            story.wait(2 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[Action::Crash { pop: A, down_ms: 500 }],
+        demand: by_itself,
+    },
+    Scenario {
+        name: "hq-down-an-hour",
+        about: "HQ is away for an hour, and the server that has alerts for it is killed twice",
+        tell: |story| {
+            story.knobs.has_hq = true;
+            story.wait(500).act(Action::Mood { mood: Mood::Away, ms: HOUR_MS });
+            for _ in 0..3 {
+                story.wait(u64::from(MINUTE_MS)).storm(A, 4, 4).wait(2_000);
+                story.act(Action::Crash { pop: A, down_ms: 2_000 });
+            }
+            story.wait(2 * u64::from(HOUR_MS)).end();
+        },
+        at_every_event: &[],
+        demand: |outcome| match outcome.counts.shown {
+            12 => by_itself(outcome).map(|_| shown(outcome)),
+            _ => Err(shown(outcome)),
+        },
+    },
+    Scenario {
+        name: "alert-storm",
+        about: "ten thousand equal alerts within ten seconds, and nothing else happens",
+        tell: |story| {
+            story.knobs.has_hq = true;
+            for _ in 0..10 {
+                story.wait(1_000).storm(A, 1_000, 1);
+            }
+            story.wait(5 * u64::from(MINUTE_MS)).end();
+        },
+        at_every_event: &[],
+        demand: |outcome| match outcome.counts.posts {
+            1..=3 => by_itself(outcome).map(|_| shown(outcome)),
+            _ => Err(shown(outcome)),
+        },
+    },
+    Scenario {
+        name: "outbox-full",
+        about: "more alerts wait for HQ than the outbox holds: the oldest of the most frequent go",
+        tell: |story| {
+            story.knobs.has_hq = true;
+            story.wait(500).act(Action::Mood { mood: Mood::Away, ms: HOUR_MS });
+            for round in 0..7 {
+                story.storm_from(A, 56, 56, 40 * round).wait(5_000);
+                story.act(Action::Crash { pop: A, down_ms: 1_000 }).wait(5_000);
+            }
+            story.wait(3 * u64::from(HOUR_MS)).end();
+        },
+        at_every_event: &[],
+        demand: |outcome| match outcome.counts.shown {
+            256..=260 => by_itself(outcome).map(|_| shown(outcome)),
+            _ => Err(shown(outcome)),
+        },
+    },
+    Scenario {
         name: "scanner-storm",
         about: "hundreds of scanners come and leave in every way while clients write and servers end",
         tell: |story| {
@@ -289,4 +360,20 @@ fn lossy_link(story: &mut Story) {
 fn a_few_writes(story: &mut Story) {
     story.wait(100).put(0).wait(3).put(1).wait(1).put_to_backup(0).wait(2).put(0);
     story.wait(10_000).end();
+}
+
+/// The disk is full in the end: before that, everything that was raised has to be stored.
+fn everything_hangs(story: &mut Story) {
+    (story.knobs.has_hq, story.knobs.report_s, story.knobs.tarpit) = (true, 2, 3);
+    story.wait(300).put(0).wait(20).act(Action::Mood { mood: Mood::Hangs, ms: MINUTE_MS });
+    story.act(Action::Pause { pop: B, ms: MINUTE_MS }).scan(A, 8, 300).wait(20);
+    story.storm(A, 1, 1).put(1).put_to_backup(2).wait(3).storm(A, 6, 2).put(0).wait(1_500);
+    story.storm(A, 2, 2).put(1).wait(2).put_to_backup(0).storm(A, 1, 1).wait(200);
+    story.act(Action::FillDisk { pop: A, ms: 2_001 }).wait(10).storm(A, 3, 3).put(2);
+    story.wait(10_000).end();
+}
+
+fn shown(outcome: &Outcome) -> String {
+    let counts = outcome.counts;
+    format!("{} alerts became {} at HQ by {} posts", counts.alerts, counts.shown, counts.posts)
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, Attack, Condition, End, Fate, Request, Sync};
 use crate::entropy::Entropy;
+use crate::hq::{Mood, Storm};
 use crate::knobs::Knobs;
 use crate::scanners::Burst;
 
@@ -116,6 +117,8 @@ impl State {
             rates.empty,
             if may_restore { rates.restore * 2 } else { 0 },
             rates.scan,
+            if knobs.has_hq { rates.storm } else { 0 },
+            if knobs.has_hq { rates.mood } else { 0 },
         ];
         if ladder.iter().all(|rate| *rate == 0) {
             return None;
@@ -161,6 +164,12 @@ impl State {
             }
             11 => Action::Empty { pop, down_ms: span(entropy) },
             13 => Action::Scan { pop, burst: burst(entropy) },
+            14 => Action::Storm { pop, storm: storm(entropy) },
+            15 => {
+                use Mood::{Away, Busy, Denies, Hangs, Refuses};
+                let mood = entropy.pick(&[Away, Away, Hangs, Denies, Busy, Refuses]);
+                Action::Mood { mood, ms: span(entropy) }
+            }
             // A known limit: of two that are put back, each forgets what the other was.
             _ if pop != self.restored => self.ask(entropy, knobs),
             _ if entropy.chance(500) => Action::Copy { pop },
@@ -225,6 +234,14 @@ fn burst(entropy: &mut Entropy) -> Burst {
         over_ms: entropy.pick(&[1, 500, 20_000]),
         addresses: entropy.pick(&[1, 3, 20]),
         salt: u32::try_from(salt).unwrap_or_default(),
+    }
+}
+
+fn storm(entropy: &mut Entropy) -> Storm {
+    Storm {
+        count: entropy.pick(&[1, 1, 3, 40]),
+        kinds: entropy.pick(&[1, 1, 3, 40]),
+        first: index(entropy, 30),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use clavitor_commercial::alerts::Start;
 use clavitor_commercial::pop::{Boot, CommercialPop, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::sent::Sent;
@@ -9,7 +10,7 @@ use clavitor_commercial::tarpit::Limits;
 use clavitor_commercial::{boot, journal};
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Epoch, Seq};
-use clavitor_core::pop::CommunityPop;
+use clavitor_core::pop::{self as community, CommunityPop};
 use clavitor_core::store::{
     Basis, Identity, Outcome, RECORDS, Reader, Transaction, settle_identity,
 };
@@ -19,6 +20,7 @@ use super::{Machine, Pit, Process, Server, Writer};
 use crate::around::Around;
 use crate::canary::Canary;
 use crate::event::Fact;
+use crate::knobs::Knobs;
 use crate::script::Sync;
 
 /// What the start has settled.
@@ -48,7 +50,8 @@ impl Server {
             confirmed: Seq(u64::MAX),
             token_changes: 0,
         };
-        let (outcome, machine, known) = self.boot(&mut clock, basis, is_community);
+        let alerts = self.alerts(around);
+        let (outcome, machine, known) = self.boot(&mut clock, basis, is_community, alerts);
         let Booted { epoch, is_imported } = known;
         let views = machine.views(self.clocks.monotonic(around.now));
         let confirmed = views.iter().map(|view| view.acked).min().unwrap_or(Seq(u64::MAX));
@@ -65,10 +68,6 @@ impl Server {
             is_closed: false,
             sync: Sync::default(),
         };
-        let limits = Limits {
-            held_max: around.knobs.tarpit.into(),
-            per_address: (around.knobs.per_address > 0).then(|| around.knobs.per_address.into()),
-        };
         let mut process = Process {
             machine,
             epoch,
@@ -78,7 +77,7 @@ impl Server {
             is_accepting: true,
             requests: 0,
             books: 0,
-            pit: (!is_community).then(|| Pit::new(limits)),
+            pit: (!is_community).then(|| Pit::new(limits(&around.knobs))),
             peers_origin_ms: None,
             waits: BTreeMap::new(),
             next_wait: 0,
@@ -97,6 +96,10 @@ impl Server {
             is_ended: false,
         };
         process.tell(Input::Started);
+        if around.knobs.report_s > 0 {
+            let every_ms = u64::from(around.knobs.report_s) * 1_000;
+            process.tell(Input::Community(community::Input::TelemetryStarted { every_ms }));
+        }
         self.process = Some(Box::new(process));
         around.facts.push(Fact::Started(self.index));
     }
@@ -107,6 +110,7 @@ impl Server {
         clock: &mut Clock,
         basis: Basis,
         is_community: bool,
+        alerts: Start,
     ) -> (Outcome, Machine, Booted) {
         let (cluster, urls, pop) = (&self.cluster, &self.cluster.peer_urls, self.pop);
         let mut txn = Transaction::begin(self.disk.begin(), clock, basis);
@@ -127,7 +131,6 @@ impl Server {
         let peers = boot::known_peers(&Reader::new(&self.disk), urls, last);
         let peers = peers.expect("rows are whole");
         let window = Window::STANDARD;
-        let alerts = Default::default();
         let boot = Boot { pop, epoch, last, peers, window, is_imported, alerts };
         (outcome, Machine::Commercial(Box::new(CommercialPop::new(boot))), known)
     }
@@ -143,4 +146,10 @@ impl Server {
         }
         identity
     }
+}
+
+/// How many scanners its tarpit holds.
+fn limits(knobs: &Knobs) -> Limits {
+    let per_address = (knobs.per_address > 0).then(|| knobs.per_address.into());
+    Limits { held_max: knobs.tarpit.into(), per_address }
 }

@@ -7,7 +7,7 @@ use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::id::Epoch;
 use clavitor_core::pop as community;
 
-use super::{Book, Done, Failed, Job, Process, Server};
+use super::{Book, Done, Failed, Job, Keep, Process, Server};
 use crate::around::Around;
 use crate::canary::Canary;
 use crate::event::{Fact, ToProcess};
@@ -34,8 +34,12 @@ impl Server {
                 process.peers_origin_ms = Some(peers_origin_ms);
             }
             Effect::ImportSettled => self.book(process, Book::ImportSettled, around),
-            // No process here has an HQ to tell.
-            Effect::KeepAlerts { .. } | Effect::PostAlert { .. } | Effect::CancelPost { .. } => {}
+            Effect::KeepAlerts { op, put, remove } => {
+                self.keep_alerts(process, Keep { op, put, remove }, around);
+            }
+            Effect::PostAlert { op, item } => self.post_alert(op, item, around),
+            // The machine does not hear an answer that it does not wait for.
+            Effect::CancelPost { .. } => {}
         }
     }
 
@@ -64,9 +68,11 @@ impl Server {
                 process.is_closing = true;
                 self.close_if_done(process, around);
             }
-            community::Effect::Exit => process.is_ended = true,
-            // Nobody turns telemetry on in this world.
-            community::Effect::Telemetry(_) => {}
+            community::Effect::Exit => {
+                process.is_ended = true;
+                around.facts.push(Fact::Exited(self.index));
+            }
+            community::Effect::Telemetry(order) => self.report(order, around),
         }
     }
 
@@ -155,6 +161,7 @@ impl Server {
             }
             Done::Promote(Err(_)) => {}
             Done::Book(book, result) => self.on_booked(process, book, result, around),
+            Done::Keep(keep, kept) => self.on_kept(process, keep.op, kept, around),
         }
     }
 

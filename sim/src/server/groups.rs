@@ -1,5 +1,6 @@
 //! The writer: whatever waits is committed as one group, after the time that the disk takes.
 
+use clavitor_commercial::alerts::Item;
 use clavitor_core::store::{Basis, Notice, Outcome, RECORDS, Transaction};
 use clavitor_core::time::Instant;
 
@@ -102,6 +103,8 @@ impl Server {
         if answer_us == 0 {
             done.into_iter().for_each(|done| self.finish(process, done, around));
         } else {
+            let answered_at = around.now.plus_ms(u64::from(answer_us).div_ceil(1_000));
+            self.slow_until = self.slow_until.max(answered_at);
             let (pop, life, event) = (self.index, self.life, ToProcess::Answers(done));
             around.after_us(answer_us, Event::ToProcess { pop, life, event });
         }
@@ -168,6 +171,7 @@ impl Server {
             self.publish(process, outcome, around);
         }
         around.facts.extend(ran.iter().filter_map(|done| took_of(self.index, done)));
+        around.facts.extend(ran.iter().filter_map(|done| kept_of(self.index, done)));
         done.extend(ran);
         Ok(())
     }
@@ -224,4 +228,11 @@ fn took_of(pop: u8, done: &Done) -> Option<Fact> {
     let (verdicts, changed) = (applied.verdicts.clone(), applied.changed);
     let (frame, attack, received) = (take.frame.clone(), take.back.attack, applied.received);
     Some(Fact::Took { pop, frame, verdicts, received, changed, attack })
+}
+
+fn kept_of(pop: u8, done: &Done) -> Option<Fact> {
+    let Done::Keep(keep, Ok(at)) = done else { return None };
+    let stored = |item: &Item| Item { at: item.at.or(Some(*at)), ..item.clone() };
+    let (put, remove) = (keep.put.iter().map(stored).collect(), keep.remove.clone());
+    Some(Fact::AlertsKept { pop, put, remove })
 }

@@ -7,7 +7,9 @@ use clavitor_commercial::frame::{Frame, Refusal};
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, OpId, PopId, Seq, StoreId};
 use clavitor_core::record::{Key, Record};
+use clavitor_core::time::UnixTime;
 
+use super::Keep;
 use crate::event::Wrote;
 use crate::script::{Attack, Request};
 
@@ -22,6 +24,8 @@ pub enum Job {
     Promote,
     /// Bookkeeping, tried again until there is room.
     Book(Book),
+    /// What waits for HQ.
+    Keep(Box<Keep>),
 }
 
 /// A client's write.
@@ -94,6 +98,8 @@ pub enum Done {
     Promote(Result<Epoch, Failed>),
     /// Bookkeeping.
     Book(Book, Result<(), Failed>),
+    /// What waits for HQ, and the time that it was stamped with.
+    Keep(Box<Keep>, Result<UnixTime, Failed>),
 }
 
 /// Why an operation changed nothing.

@@ -1,5 +1,6 @@
 //! Runs one operation inside a transaction: everything that is decided here is decided by the core.
 
+use clavitor_commercial::alerts::outbox;
 use clavitor_commercial::apply::Applied;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Refusal;
@@ -41,6 +42,7 @@ impl Job {
             Job::Take(take) => Done::Take(take, Err(why)),
             Job::Promote => Done::Promote(Err(why)),
             Job::Book(book) => Done::Book(book, Err(why)),
+            Job::Keep(keep) => Done::Keep(keep, Err(why)),
         }
     }
 }
@@ -68,6 +70,10 @@ impl Context<'_> {
             Job::Book(book) => {
                 let booked = self.book(txn, book).map_err(Stop::from);
                 ended(job, booked, |()| Done::Book(book.clone(), Ok(())), |()| Failed::Full)
+            }
+            Job::Keep(keep) => {
+                let kept = outbox::keep(txn, &keep.put, &keep.remove).map_err(Stop::from);
+                ended(job, kept, |at| Done::Keep(keep.clone(), Ok(at)), |()| Failed::Full)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::hq::Mood;
 use crate::knobs::Knobs;
 use crate::script::{Action, Attack, End, Record};
 
@@ -45,6 +46,13 @@ faults! {
     Alone = "one POP",
     Many = "three POPs or more",
     Scan = "scanners",
+    Storm = "alerts raised",
+    HqAway = "HQ away",
+    HqHangs = "HQ hangs",
+    HqDenies = "HQ denies the token",
+    HqBusy = "HQ busy",
+    HqRefuses = "HQ refuses an alert",
+    Reports = "telemetry",
 }
 
 /// In how many runs each fault was seen.
@@ -84,6 +92,9 @@ impl Coverage {
             0 | 1 => see(Seen::Alone),
             2 => {}
             _ => see(Seen::Many),
+        }
+        if knobs.report_s > 0 {
+            see(Seen::Reports);
         }
         self.runs.resize(NAMES.len(), 0);
         for (at, runs) in self.runs.iter_mut().enumerate() {
@@ -127,6 +138,14 @@ fn of_action(action: &Action) -> Option<Seen> {
         Action::Empty { .. } => Seen::Empty,
         Action::PutBack { .. } => Seen::PutBack,
         Action::Scan { .. } => Seen::Scan,
+        Action::Storm { .. } => Seen::Storm,
+        Action::Mood { mood, .. } => match mood {
+            Mood::Away => Seen::HqAway,
+            Mood::Hangs => Seen::HqHangs,
+            Mood::Denies => Seen::HqDenies,
+            Mood::Busy => Seen::HqBusy,
+            Mood::Refuses => Seen::HqRefuses,
+        },
     })
 }
 

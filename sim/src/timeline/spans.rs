@@ -104,6 +104,11 @@ fn look_of(action: &Action) -> Option<(u8, Option<&'static str>, String)> {
         Action::Scan { pop, burst } => {
             return Some((pop, None, format!("{} scanners", burst.count)));
         }
+        Action::Storm { pop, storm } => {
+            return Some((pop, None, format!("{} alerts", storm.count)));
+        }
+        // HQ has no lane; the first one is as good as any.
+        Action::Mood { mood, .. } => return Some((0, None, format!("HQ {mood:?}"))),
         Action::Attack { attack, pop, .. } => {
             let label = match attack {
                 Attack::Replay => "frame replayed",

@@ -43,7 +43,8 @@ impl World {
                 self.servers[usize::from(pop)].full_until = now.plus_ms(ms.into());
             }
             Action::HangDisk { pop, ms } => {
-                self.servers[usize::from(pop)].hangs_until = now.plus_ms(ms.into());
+                let server = &mut self.servers[usize::from(pop)];
+                server.hangs_until = server.hangs_until.max(now.plus_ms(ms.into()));
             }
             Action::Promote { pop } => {
                 let server = &mut self.servers[usize::from(pop)];
@@ -61,6 +62,13 @@ impl World {
             }
             Action::PutBack { pop, down_ms } => self.put_back(pop, down_ms),
             Action::Heal => self.heal(),
+            Action::Storm { pop, storm } => {
+                let server = &mut self.servers[usize::from(pop)];
+                if server.is_running(now) {
+                    server.on_storm(storm, &mut self.around);
+                }
+            }
+            Action::Mood { mood, ms } => self.around.hq.turn(mood, now.plus_ms(ms.into())),
             Action::Scan { pop, burst } => {
                 for nth in 0..burst.count {
                     let at = now.plus_ms(burst.scanner(nth).at_ms);
@@ -154,6 +162,8 @@ impl World {
         let now = self.around.now;
         self.around.network.heal();
         for server in self.servers.iter_mut().filter(|server| server.index != pop) {
+            // What waits for the disk already is answered as late as it was to be.
+            server.slow_until = server.slow_until.max(server.hangs_until);
             server.hangs_until = now;
             if server.paused_until > now {
                 server.paused_until = now;

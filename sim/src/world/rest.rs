@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use clavitor_commercial::replication::View;
+use clavitor_commercial::alerts::outbox::OUTBOX;
+use clavitor_commercial::replication::{State, View};
 use clavitor_core::store::{CHANGES, RECORDS, Rows};
 use clavitor_core::time::Instant;
 
 use super::{Failure, Kind, World};
+use crate::around::Around;
 use crate::event::{Event, Fact, ToProcess};
 use crate::server::Server;
 use crate::trace::{Level, name};
@@ -30,6 +32,7 @@ impl World {
             !matches!(event, Event::Start(_) | Event::GoOn(_) | Event::Act(_) | Event::Heal)
         });
         self.around.network.heal();
+        self.around.hq.heal();
         self.around.trace.line(Level::Short, now, || "** healed".to_owned());
         for server in &mut self.servers {
             server.clocks.set_ahead(0);
@@ -54,16 +57,12 @@ impl World {
         let floor_ms = self.servers.iter().map(|server| server.floor_ahead_ms(healed_at)).max();
         let within_ms = REST_WITHIN_MS + floor_ms.unwrap_or_default();
         let end = healed_at.plus_ms(within_ms);
-        while self.around.queue.next_at().is_some_and(|at| at <= end) {
+        while self.around.queue.next_at().is_some_and(|at| at <= end) && !self.only_reports() {
             self.step()?;
         }
-        let next_wake =
-            |server: &Server| server.process.as_ref().and_then(|it| it.machine.next_wake());
-        if self.servers.iter().all(|server| next_wake(server).is_none()) {
-            // A timer that is still armed for what is over wakes nobody.
-            let is_timer =
-                |event: &Event| matches!(event, Event::ToProcess { event: ToProcess::Wake, .. });
-            self.around.queue.retain(|event| !is_timer(event));
+        if !self.servers.iter().any(is_restless) {
+            // A timer that is still armed for what is over wakes nobody, and reports have no end.
+            self.around.queue.retain(|event| !is_timer(event) && !is_of_report(event));
         }
         if !self.around.queue.is_empty() {
             let what = format!("no rest within {} s of healing", within_ms / 1_000);
@@ -77,6 +76,25 @@ impl World {
         }
         let checked = self.checks.at_rest(&self.servers);
         checked.map_err(|broken| self.failure(Kind::Safety, broken.promise, broken.what))
+    }
+
+    /// Whether nothing but reports is left to happen, which never end.
+    fn only_reports(&self) -> bool {
+        let Around { queue, knobs, .. } = &self.around;
+        let is_done = |server: &Server| {
+            let Some(process) = &server.process else { return false };
+            process.views.iter().all(|view| view.state == State::Idle)
+                && server.disk.count(OUTBOX) == Ok(0)
+                && process.machine.alerts().waiting == 0
+                && process.waiting() == 0
+                && !process.is_imported
+                && !is_restless(server)
+                && server.dirty() == 0
+        };
+        knobs.report_s > 0
+            && queue.len() <= 2 * self.servers.len()
+            && queue.events().all(|event| is_timer(event) || is_of_report(event))
+            && self.servers.iter().all(is_done)
     }
 
     fn agrees(&self, pop: u8) -> bool {
@@ -114,6 +132,24 @@ impl World {
             (index, text)
         });
         Pending { events: self.around.queue.len(), servers: servers.collect() }
+    }
+}
+
+/// Whether a process waits for something to do but the next report.
+fn is_restless(server: &Server) -> bool {
+    let next_wake = server.process.as_ref().and_then(|it| it.machine.next_wake());
+    next_wake.is_some_and(|(_, why)| why != "telemetry")
+}
+
+fn is_timer(event: &Event) -> bool {
+    matches!(event, Event::ToProcess { event: ToProcess::Wake, .. })
+}
+
+fn is_of_report(event: &Event) -> bool {
+    match event {
+        Event::Note(note) => note.alert.is_none(),
+        Event::ToProcess { event: ToProcess::Hq { is_report, .. }, .. } => *is_report,
+        _ => false,
     }
 }
 
