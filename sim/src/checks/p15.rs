@@ -16,9 +16,6 @@ use crate::server::Server;
 /// So many items of equal alerts may come to be within the time that further ones are held back.
 const EQUAL_MAX: usize = 4;
 
-/// How long an order waits that found no room, in milliseconds, and a little.
-const NO_ROOM_MS: u64 = 1_100;
-
 /// What equal alerts are counted under.
 type Kind = u64;
 
@@ -303,7 +300,7 @@ impl Told {
 
 impl Ending {
     fn is_hindered(&self, server: &Server) -> bool {
-        let disk = server.full_until.plus_ms(NO_ROOM_MS).max(server.hangs_until);
+        let disk = server.full_until.max(server.hangs_until);
         disk.max(server.slow_until).max(server.paused_until) > self.at
     }
 }
