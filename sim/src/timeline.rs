@@ -80,6 +80,7 @@ fn at(mark: &Mark) -> Instant {
         | Mark::Asked { at, .. }
         | Mark::Answered { at, .. }
         | Mark::Advanced { at, .. }
+        | Mark::Shown { at, .. }
         | Mark::Healed { at } => *at,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::{Debug, Write as _};
 
+use clavitor_core::alert::AlertType;
 use clavitor_core::codec;
 use clavitor_core::id::Seq;
 use clavitor_core::time::Instant;
@@ -123,6 +124,17 @@ pub enum Mark {
         /// To where.
         cursor: Seq,
     },
+    /// HQ shows an alert.
+    Shown {
+        /// When.
+        at: Instant,
+        /// Whose.
+        pop: u8,
+        /// What it is about.
+        alert_type: AlertType,
+        /// How many alerts it stands for.
+        count: u32,
+    },
     /// Faults ended.
     Healed {
         /// When.
@@ -213,6 +225,10 @@ impl Trace {
             Fact::Advanced { pop, peer, cursor, .. } => {
                 let (pop, peer, cursor) = (*pop, *peer, *cursor);
                 self.mark(|| Mark::Advanced { at, pop, peer, cursor });
+            }
+            Fact::AlertTaken { pop, item, is_new: true } => {
+                let (pop, alert_type, count) = (*pop, item.alert.alert_type, item.count);
+                self.mark(|| Mark::Shown { at, pop, alert_type, count });
             }
             Fact::Healed => self.mark(|| Mark::Healed { at }),
             _ => {}

@@ -23,7 +23,7 @@ text { font: 11px system-ui, sans-serif; fill: #333 }
 .ask { stroke: #999; stroke-width: .8; stroke-dasharray: 1 2 } .asked { fill: #666 }
 .done { stroke: #2a9d4a; stroke-width: 1.2; marker-end: url(#small-tip) }
 .refused { stroke: #aaa; stroke-width: 1; stroke-dasharray: 3 2 }
-.commit { fill: #fff; stroke: #333; stroke-width: 1 } .cursor { fill: #93c } .act { fill: #b5482a }
+.commit { fill: #fff; stroke: #333; stroke-width: 1 } .cursor { fill: #93c } .shown { fill: #a00; stroke: #fff; stroke-width: .8 } .act { fill: #b5482a }
 .fault-down { fill: #888; fill-opacity: .35 } .fault-pause { fill: #2b7bba; fill-opacity: .35 }
 .fault-cut { fill: #d22; fill-opacity: .28 } .fault-disk { fill: #a8743c; fill-opacity: .4 }
 .fault-clock { fill: #1f9d8f; fill-opacity: .3 } .shade { fill-opacity: .09 }
@@ -82,6 +82,7 @@ pub(super) fn legend(paper: &mut Paper, x: f64, y: f64, is_detailed: bool) {
         item(paper, "refused or unknown", &stroke("refused"));
         item(paper, "acked by a peer", &|paper, x| paper.dot("cursor", (x + 12.0, y), 3.4, ""));
         item(paper, "commit", &|paper, x| paper.dot("commit", (x + 12.0, y), 3.0, ""));
+        item(paper, "alert at HQ", &|paper, x| paper.dot("shown", (x + 12.0, y), 2.6, ""));
     } else {
         item(paper, "frames", &block("bar-frame"));
         item(paper, "lost", &block("bar-lost"));

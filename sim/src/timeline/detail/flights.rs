@@ -28,6 +28,13 @@ impl Detail<'_> {
                         paper.dot("commit", place, 3.2, &tip);
                     }
                 }
+                Mark::Shown { at, pop, alert_type, count } => {
+                    if let Some(lane) = self.lane_of(*pop) {
+                        let place = (self.axis.x(*at), lane.bar + BAR / 2.0);
+                        let tip = format!("HQ shows {alert_type} of {}, {count} times", name(*pop));
+                        paper.dot("shown", place, 2.6, &tip);
+                    }
+                }
                 Mark::Advanced { at, pop, peer, cursor } => {
                     if let Some(lane) = self.lane_of(*pop) {
                         self.advanced(paper, *at, lane, *peer, cursor.0);
