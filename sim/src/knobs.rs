@@ -188,9 +188,14 @@ impl Knobs {
                 (rates.disk_full, rates.clock) = (60, 60);
                 (rates.empty, rates.restore) = (0, 0);
             }
-            Some(Canary::SuspendedForEver) => (self.lull, rates.pause, rates.cut) = (20, 40, 40),
+            Some(Canary::SuspendedForEver) => {
+                (self.lull, rates.pause, rates.cut) = (20, 40, 40);
+                (self.has_hq, self.report_s) = (false, 0);
+            }
             Some(Canary::NoStoreIdentity | Canary::NoImportWait) => rates.empty = 10,
-            Some(Canary::EndlessGrace | Canary::LostExit) => rates.shutdown = 30,
+            Some(Canary::EndlessGrace | Canary::LostExit) => {
+                (rates.shutdown, self.has_hq, self.report_s) = (30, false, 0);
+            }
             Some(Canary::BackupByTimeout) => (self.ack_backup, rates.lost) = (400, 200),
             Some(Canary::ForgottenSetback) => {
                 (rates.clock, rates.empty, rates.restore) = (60, 0, 0);
