@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clavitor_commercial::alerts::{self, Outcome};
+use clavitor_commercial::alerts::{self, Item, Outcome};
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input, PeerReport};
 use clavitor_commercial::replication::{self, Answer, Order, Window};
 use clavitor_commercial::skew::Clocks;
@@ -51,6 +51,9 @@ struct Driver {
     next_waiter: u64,
     keeping: Option<OpId>,
     posting: Option<OpId>,
+    /// What was sent under each key.
+    offered: BTreeMap<[u8; 16], Item>,
+    is_leaving: bool,
     exits: usize,
     lonely_exits: usize,
 }
@@ -78,6 +81,8 @@ impl Driver {
             next_waiter: 0,
             keeping: None,
             posting: None,
+            offered: BTreeMap::new(),
+            is_leaving: false,
             exits: 0,
             lonely_exits: 0,
         }
@@ -204,6 +209,7 @@ impl Driver {
     fn handle(&mut self, input: Input) {
         let mut out = Vec::new();
         let waiting = self.waiting.len();
+        self.is_leaving |= input == Input::Community(community::Input::ShutdownRequested);
         self.pop.handle(self.now, input.clone(), &mut out);
         let most = EFFECTS_MAX * (self.peers + 1) + waiting;
         assert!(out.len() <= most, "{} effects of {input:?}", out.len());
@@ -268,6 +274,9 @@ impl Driver {
             Effect::PostAlert { op, item } => {
                 assert!(item.at.is_some(), "it was stored, or tried to");
                 assert_eq!(self.posting.replace(op), None, "one post at a time");
+                assert!(!self.is_leaving, "nothing is sent after the signal");
+                let offered = self.offered.entry(item.key).or_insert_with(|| item.clone());
+                assert_eq!(*offered, item, "what is sent under a key stays the same");
             }
             Effect::CancelPost { op } => assert_eq!(self.posting.take(), Some(op)),
         }
