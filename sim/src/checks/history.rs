@@ -24,8 +24,8 @@ pub(super) struct Version {
     /// On which disks it ever was.
     pub(super) ever: u16,
     /// Its POP was put back to a copy from before it, and may write over it without having seen it
-    /// until it hears its peers; or nothing but the copy had it, and its POP has written since:
-    /// nobody promised to journal it. A data directory that was emptied excuses nothing.
+    /// until it hears its peers; or nothing but the copy had it, and its POP may write until it
+    /// hears of that: nobody promised to journal it. A data directory that was emptied excuses nothing.
     pub(super) is_excused: bool,
     /// What a disk that held it wrote about the entry afterwards may know of it, and of what it had
     /// seen, even where it was lost itself.
@@ -253,6 +253,9 @@ impl History {
             version.holders |= if by_copy { version.copies & bit } else { 0 };
             let is_between = by_copy && at >= copied_at && version.holders & bit == 0;
             let is_back = by_copy && was_lost && version.holders & bit != 0;
+            // Whoever wrote it was emptied too, and may write over what it has not seen until it hears
+            // that somebody has it after all.
+            version.is_excused |= is_back;
             if (is_between || is_back) && version.hlc.pop == server.pop {
                 version.is_excused = true;
                 let forgotten = &mut self.forgotten[usize::from(pop)];
