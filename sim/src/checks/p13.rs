@@ -177,7 +177,7 @@ impl Holding {
         let shown = server.clocks.monotonic(now);
         let ns = shown.0.saturating_sub(self.last.1.0);
         let stood_still = server.paused_until > self.last.0;
-        let drift_ms = if server.clocks.changed_at() > self.last.0 { DRIFT_MS } else { 0 };
+        let drift_ms = if server.clocks.changed_at() >= self.last.0 { DRIFT_MS } else { 0 };
         let slack_ms = SLACK_MS + drift_ms;
         let (least_ms, most_ms) = match self.sent {
             0 => (APART_MS, APART_MS + TOGETHER_MS + slack_ms),

@@ -81,7 +81,7 @@ impl Reports {
         for (server, process) in sight.running() {
             let Some(due) = &mut self.due[usize::from(server.index)] else { continue };
             let now = server.clocks.monotonic(sight.around.now);
-            let has_drifted = server.clocks.changed_at() > due.since;
+            let has_drifted = server.clocks.changed_at() >= due.since;
             let drift_ms = if has_drifted { every_ms * DRIFT_MAX / 1_000 } else { 0 };
             let is_excused = server.paused_until > due.since || !process.is_accepting;
             if now <= due.at.plus_ms(SLACK_MS + drift_ms) || is_excused {
