@@ -149,7 +149,7 @@ mod tests {
 
     fn note(alert_type: AlertType) -> Note {
         let (alert, sender) = (Alert::new(alert_type, ""), Sender::default());
-        let item = Item { number: 1, key: [1; 16], alert, count: 1, at: None, sender };
+        let item = Item { number: 1, key: [1; 16], alert, count: 1, at: None, doubts: 0, sender };
         let alert = Some(item);
         Note { from: 0, life: 0, op: OpId(1), alert, back_us: 0, is_answer_lost: false }
     }

@@ -53,9 +53,10 @@ impl Server {
     ) {
         process.tell(match kept {
             Ok(at) => Input::AlertsKept { op, at },
-            Err(_) => {
+            Err(failed) => {
                 around.facts.push(Fact::AlertsUnkept(self.index));
-                Input::AlertsUnkept { op, at: self.clocks.wall(around.now) }
+                let is_full = failed == Failed::Full;
+                Input::AlertsUnkept { op, at: self.clocks.wall(around.now), is_full }
             }
         });
     }
