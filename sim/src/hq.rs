@@ -130,13 +130,15 @@ const TYPES: &[AlertType] = &[
     AlertType::FlightRecorderFailed,
     AlertType::RecordRefused,
     AlertType::EqualTimestamps,
+    AlertType::AuthError,
+    AlertType::StorageFailed,
 ];
 
 impl Storm {
     /// One of its alerts.
     pub fn alert(&self, nth: u16) -> Alert {
         let kind = nth.checked_rem(self.kinds.into()).unwrap_or_default();
-        let kind = kind.wrapping_add(self.first.into());
+        let kind = kind + u16::from(self.first);
         let at = usize::from(kind) % TYPES.len();
         Alert::new(TYPES[at], "one of a storm").with("kind", kind)
     }

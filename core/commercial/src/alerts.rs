@@ -24,7 +24,7 @@ pub use bounds::{
 };
 pub use keeping::KEEP_EVERY_MS;
 pub use queue::{
-    AGE_MAX_MS, BELIEVED_AGE_MAX_MS, HOLD_BACK_MS, ITEMS_MAX, LOST_ITEMS_MAX, PER_TYPE_MAX,
+    AGE_MAX_MS, BELIEVED_AGE_MAX_MS, HOLD_BACK_MS, ITEMS_MAX, LOST_ITEMS_MAX, PER_TYPE_MAX, further,
 };
 
 use keeping::Keeping;

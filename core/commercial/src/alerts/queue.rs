@@ -292,7 +292,7 @@ fn found(mut item: Item, now: Instant, wall: UnixTime) -> Entry {
 
 /// What stands for more different alerts of a type than wait one by one. It says nothing that is
 /// not so of all of them, so that it never changes.
-fn further(alert_type: AlertType) -> Alert {
+pub fn further(alert_type: AlertType) -> Alert {
     let message = "further alerts of this type; the local log has each of them";
     Alert::new(alert_type, message)
 }
