@@ -16,8 +16,8 @@ const BODY_BYTES: u8 = 30;
 /// From one byte to the next, in milliseconds.
 const APART_MS: u64 = 1_000;
 
-/// Those that are due at about the same time may go together: so much later than the head and a
-/// second may the first byte be, in milliseconds.
+/// Those that are due at about the same time go together: the first byte comes a second after the
+/// head, and up to so much later, in milliseconds.
 const TOGETHER_MS: u64 = 100;
 
 /// What timers resolve, in milliseconds.
@@ -43,9 +43,10 @@ struct Pit {
 struct Holding {
     client: IpAddr,
     sent: u8,
-    /// When the head or the newest byte was sent: in the world, and by the server's clock.
-    last: (Instant, Instant),
-    was_late: bool,
+    /// When the next byte is due, by the server's clock.
+    due: Instant,
+    /// When the head or the newest byte was sent, in the world.
+    since: Instant,
 }
 
 impl Pits {
@@ -142,8 +143,8 @@ impl Pit {
             return broken("P13", what);
         }
         self.totals.held_ever += 1;
-        let last = (now, server.clocks.monotonic(now));
-        self.held.insert(id, Holding { client, sent: 0, last, was_late: false });
+        let due = together(server.clocks.monotonic(now).plus_ms(APART_MS));
+        self.held.insert(id, Holding { client, sent: 0, due, since: now });
         Ok(())
     }
 
@@ -175,25 +176,29 @@ impl Holding {
         let server = sight.server(pop);
         let now = sight.around.now;
         let shown = server.clocks.monotonic(now);
-        let ns = shown.0.saturating_sub(self.last.1.0);
-        let stood_still = server.paused_until > self.last.0;
-        let drift_ms = if server.clocks.changed_at() >= self.last.0 { DRIFT_MS } else { 0 };
-        let slack_ms = SLACK_MS + drift_ms;
-        let (least_ms, most_ms) = match self.sent {
-            0 => (APART_MS, APART_MS + TOGETHER_MS + slack_ms),
-            _ if self.was_late => (0, APART_MS + TOGETHER_MS + slack_ms),
-            _ => (APART_MS - slack_ms, APART_MS + slack_ms),
-        };
-        let is_early = ns < Instant::from_ms(least_ms).0 || ns == 0;
-        let is_late = ns > Instant::from_ms(most_ms).0;
-        let at = self.sent;
-        (self.sent, self.last, self.was_late) = (at + 1, (now, shown), stood_still || drift_ms > 0);
-        if is_early || (is_late && !stood_still) || at >= BODY_BYTES {
-            let (ms, pop) = (ns / 1_000_000, server.pop);
-            return broken("P13", format!("{pop} sent byte {at} {ms} ms after the one before it"));
+        let stood_still = server.paused_until > self.since;
+        // A timer may have been armed before the clock began to run otherwise.
+        let has_drifted = now.ms_since(server.clocks.changed_at()) <= APART_MS + TOGETHER_MS;
+        let slack_ms = if has_drifted { DRIFT_MS } else { SLACK_MS };
+        let is_early = shown < self.due;
+        let is_late = shown > self.due.plus_ms(slack_ms) && !stood_still;
+        if is_early || is_late || self.sent >= BODY_BYTES {
+            let (at, pop) = (self.sent, server.pop);
+            let (after, before) = (shown.ms_since(self.due), self.due.ms_since(shown));
+            let what = format!("{pop} sent byte {at} {after} ms late, or {before} ms early");
+            return broken("P13", what);
         }
+        let next = self.due.plus_ms(APART_MS);
+        self.due = if next > shown { next } else { together(shown.plus_ms(APART_MS)) };
+        (self.sent, self.since) = (self.sent + 1, now);
         Ok(())
     }
+}
+
+/// When those are due that are due from this moment on, and go together.
+fn together(from: Instant) -> Instant {
+    let apart = Instant::from_ms(TOGETHER_MS).0;
+    Instant(from.0.div_ceil(apart) * apart)
 }
 
 /// Who counts as one client.
