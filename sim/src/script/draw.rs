@@ -239,7 +239,7 @@ fn burst(entropy: &mut Entropy) -> Burst {
 
 fn storm(entropy: &mut Entropy) -> Storm {
     Storm {
-        count: entropy.pick(&[1, 1, 3, 40]),
+        count: entropy.pick(&[1, 1, 3, 40, 40, 400]),
         kinds: entropy.pick(&[1, 1, 3, 40, 250]),
         first: index(entropy, 30),
     }
