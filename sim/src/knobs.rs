@@ -215,8 +215,10 @@ impl Knobs {
                 | Canary::StormInFull,
             ) => (self.has_hq, rates.storm, rates.answer_lost) = (true, 30, 200),
             Some(Canary::LossUnreported) => {
-                (self.has_hq, self.lull) = (true, 20);
-                (rates.storm, rates.mood) = (30, 30);
+                // Long enough for HQ to refuse an alert again and again, and take others meanwhile.
+                (self.has_hq, self.lull, self.pace_ms) = (true, 0, 6_000);
+                (rates.storm, rates.mood) = (200, 20);
+                (rates.empty, rates.restore) = (0, 0);
             }
             Some(Canary::AlertsLeftBehind | Canary::ShutdownWaitsForHq) => {
                 (self.has_hq, rates.storm, rates.mood, rates.shutdown) = (true, 30, 30, 30);

@@ -125,7 +125,7 @@ fn a_storm_that_is_kept_in_full_breaks_p15() {
 
 #[test]
 fn a_loss_that_hq_is_not_told_of_breaks_p15() {
-    assert_eq!(caught(Canary::LossUnreported, 200), Some("P15"));
+    assert_eq!(caught(Canary::LossUnreported, 400), Some("P15"));
 }
 
 #[test]
