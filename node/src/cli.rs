@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::program;
 use crate::settings::{DataSettings, Environment, Loaded, did_you_mean};
 use commands::{COMMANDS, Spec, spec_of};
 
@@ -98,7 +99,8 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n`clavitor {}--help` says how it is used", self.message, self.command)
+        let (message, program, command) = (&self.message, program::name(), &self.command);
+        write!(f, "{message}\n`{program} {command}--help` says how it is used")
     }
 }
 

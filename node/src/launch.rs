@@ -9,10 +9,11 @@ use crate::cli::{self, Command, Exit, client};
 use crate::plumbing::Plumbing;
 use crate::runtime::Runtime;
 use crate::settings::{Environment, Loaded, Settings};
-use crate::{log, offline};
+use crate::{log, offline, program};
 
 /// Runs the process of an edition. `serve` runs a server to its end.
 pub fn main<P: Plumbing>(serve: impl FnOnce(Settings) -> Exit) -> ExitCode {
+    program::is_called(<P::Runtime as Runtime>::PROGRAM);
     let environment = Environment::of_process();
     let arguments = std::env::args_os().skip(1);
     match cli::parse(arguments, &environment, P::IS_COMMERCIAL) {

@@ -18,6 +18,8 @@ pub mod host;
 
 pub mod log;
 
+mod program;
+
 pub mod store;
 
 pub mod http;

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::cli::Exit;
 use crate::settings::DataSettings;
 use crate::store::{self, OpenError, Opening, Verified};
-use crate::{launch, log, wall};
+use crate::{launch, log, program, wall};
 
 /// Fills an empty data directory from an exported file.
 pub fn import(file: &Path, data: &DataSettings) -> Exit {
@@ -62,15 +62,21 @@ pub fn check_in_child(data: &DataSettings, restamp: bool) -> Exit {
         Ok(Some(2)) => Exit::Unreached,
         Ok(Some(_)) => Exit::Refused,
         Ok(None) => launch::complain(&format!(
-            "damage: a page of the store leads nowhere, and reading it ends the process. {WAY_BACK}"
+            "damage: a page of the store leads nowhere, and reading it ends the process. {}",
+            way_back()
         )),
         Err(error) => launch::complain(&format!("the check cannot be run: {error}")),
     }
 }
 
 /// What to do about damage.
-const WAY_BACK: &str = "Keep a copy of the directory; then start with an empty one and `clavitor \
-                        import` the latest export, or let the peers refill it";
+fn way_back() -> String {
+    let program = program::name();
+    format!(
+        "Keep a copy of the directory; then start with an empty one and `{program} import` the latest \
+         export, or let the peers refill it"
+    )
+}
 
 /// Verifies a stopped data directory, and repairs timestamps from the future if asked to.
 pub fn check(data: &DataSettings, restamp: bool) -> Exit {
@@ -95,7 +101,7 @@ fn report(verified: &Verified) -> Exit {
     }
     verified.findings.iter().for_each(|finding| log::line(&format!("damage: {}", finding.what)));
     let findings = verified.finding_count;
-    log::line(&format!("{findings} findings, {records} records can be read. {WAY_BACK}"));
+    log::line(&format!("{findings} findings, {records} records can be read. {}", way_back()));
     Exit::Refused
 }
 

@@ -61,6 +61,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// The runtime's name in `--version`.
     const NAME: &'static str;
 
+    /// How the program is called by those who start it.
+    const PROGRAM: &'static str;
+
     /// Its timer, for hyper and for sleeping.
     type Timer: Timer + Clone + Send + Sync + 'static;
 

@@ -35,6 +35,7 @@ impl Smol {
 
 impl Runtime for Smol {
     const NAME: &'static str = "smol";
+    const PROGRAM: &'static str = "clavitor-smol";
 
     type Timer = SmolTimer;
 

@@ -18,6 +18,7 @@ pub(crate) struct Tokio {
 
 impl Runtime for Tokio {
     const NAME: &'static str = "tokio";
+    const PROGRAM: &'static str = "clavitor";
 
     type Timer = TokioTimer;
 

@@ -144,8 +144,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
                   --config names (data_dir = \"...\"), in the environment (CLAVITOR_DATA_DIR) or \
                   on the command line (--data-dir); the later of these wins.",
         examples: &[
-            "clavitor",
-            "clavitor serve --data-dir /var/lib/clavitor --config clavitor.toml",
+            "{program}",
+            "{program} serve --data-dir /var/lib/clavitor --config clavitor.toml",
         ],
         ..SPEC
     },
@@ -156,7 +156,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Shows a server's role and how far its peers are",
         details: "The exit code is 0 if all is well, 1 if the server is not ready or a peer is \
                   waiting or suspended, 2 if the server cannot be reached.",
-        examples: &["clavitor status", "clavitor status --json --server http://127.0.0.1:1985"],
+        examples: &["{program} status", "{program} status --json --server http://127.0.0.1:1985"],
         ..SPEC
     },
     Spec {
@@ -184,8 +184,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
         ],
         summary: "Makes an access token and prints it, once",
         examples: &[
-            "clavitor token create --scope write --vault team > team.token",
-            "clavitor token create --scope read --vault team --expires-in 30d --label backup",
+            "{program} token create --scope write --vault team > team.token",
+            "{program} token create --scope read --vault team --expires-in 30d --label backup",
         ],
         ..SPEC
     },
@@ -194,7 +194,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["token", "list"],
         options: &[JSON],
         summary: "Lists access tokens, without the tokens themselves",
-        examples: &["clavitor token list"],
+        examples: &["{program} token list"],
         ..SPEC
     },
     Spec {
@@ -205,7 +205,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Revokes an access token for good",
         details: "Prints the peers that have not confirmed the revocation yet, one on a line; \
                   the token still works there until they do.",
-        examples: &["clavitor token revoke 9c41e07ab25d86f3104e7a95"],
+        examples: &["{program} token revoke 9c41e07ab25d86f3104e7a95"],
         ..SPEC
     },
     Spec {
@@ -225,8 +225,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Stores a file or standard input and prints the ETag",
         details: "Encrypt before you store: the server keeps what it gets, up to 1 MiB.",
         examples: &[
-            "age -R team.pub letter.txt | clavitor entry put team letter",
-            "clavitor entry put team letter letter.age --if-none-match '*'",
+            "age -R team.pub letter.txt | {program} entry put team letter",
+            "{program} entry put team letter letter.age --if-none-match '*'",
         ],
         ..SPEC
     },
@@ -240,7 +240,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
             help: "Writes to this file. [default: standard output]",
         }],
         summary: "Prints an entry",
-        examples: &["clavitor entry get team letter | age -d -i key.txt"],
+        examples: &["{program} entry get team letter | age -d -i key.txt"],
         ..SPEC
     },
     Spec {
@@ -252,7 +252,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
             JSON,
         ],
         summary: "Lists the entries of a vault",
-        examples: &["clavitor entry list team --prefix letters/"],
+        examples: &["{program} entry list team --prefix letters/"],
         ..SPEC
     },
     Spec {
@@ -261,7 +261,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         operands: &["VAULT", "ENTRY"],
         options: &[ACK_BACKUP],
         summary: "Deletes an entry",
-        examples: &["clavitor entry delete team letter"],
+        examples: &["{program} entry delete team letter"],
         ..SPEC
     },
     Spec {
@@ -270,7 +270,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         operands: &["VAULT"],
         options: &[JSON],
         summary: "Lists versions that lost against a concurrent write",
-        examples: &["clavitor entry conflicts team"],
+        examples: &["{program} entry conflicts team"],
         ..SPEC
     },
     Spec {
@@ -278,7 +278,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["entry", "restore"],
         operands: &["VAULT", "CONFLICT-ID"],
         summary: "Makes a version that lost the newest one",
-        examples: &["clavitor entry restore team 19f2b7c04d1-0-zurich-01.6c6574746572"],
+        examples: &["{program} entry restore team 19f2b7c04d1-0-zurich-01.6c6574746572"],
         ..SPEC
     },
     Spec {
@@ -287,8 +287,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
         options: &[JSON],
         summary: "Makes the server the primary and prints the epoch",
         details: "For when the primary is gone. If it is only cut off, both take writes until \
-                  they meet again; what loses then is listed by `clavitor entry conflicts`.",
-        examples: &["clavitor promote --server http://127.0.0.1:1985"],
+                  they meet again; what loses then is listed by `{program} entry conflicts`.",
+        examples: &["{program} promote --server http://127.0.0.1:1985"],
         ..SPEC
     },
     Spec {
@@ -296,7 +296,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["replication", "resume"],
         options: &[JSON],
         summary: "Tries suspended peers again now and prints how many",
-        examples: &["clavitor replication resume"],
+        examples: &["{program} replication resume"],
         ..SPEC
     },
     Spec {
@@ -307,7 +307,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         summary: "Copies everything in a running server into a file",
         details: "The copy is of one moment. It is complete and verified once FILE is there: \
                   until then it is FILE.partial. With - it goes to standard output.",
-        examples: &["clavitor export vaults.export"],
+        examples: &["{program} export vaults.export"],
         ..SPEC
     },
     Spec {
@@ -317,7 +317,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
         takes: Takes::DataSettings,
         summary: "Fills an empty data directory from an exported file",
         details: "The server that owns the data directory must not be running.",
-        examples: &["clavitor import vaults.export --data-dir /var/lib/clavitor"],
+        examples: &["{program} import vaults.export --data-dir /var/lib/clavitor"],
         ..SPEC
     },
     Spec {
@@ -331,7 +331,7 @@ pub(crate) static COMMANDS: &[Spec] = &[
                    after a clock ran far ahead.",
         }],
         summary: "Verifies the data directory of a stopped server",
-        examples: &["clavitor check --data-dir /var/lib/clavitor"],
+        examples: &["{program} check --data-dir /var/lib/clavitor"],
         ..SPEC
     },
     Spec {
@@ -339,8 +339,8 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["config", "check"],
         takes: Takes::AllSettings,
         summary: "Prints the settings in force and where each came from",
-        details: "Takes what `clavitor serve` takes and refuses what it would refuse.",
-        examples: &["clavitor config check --config clavitor.toml"],
+        details: "Takes what `{program} serve` takes and refuses what it would refuse.",
+        examples: &["{program} config check --config clavitor.toml"],
         ..SPEC
     },
 ];

@@ -1,42 +1,44 @@
 //! The help, written from the tables of commands and settings.
 
 use super::commands::{COMMANDS, Spec};
+use crate::program;
 use crate::settings::{help as settings_help, wrapped};
 
-/// What `clavitor --help` prints.
+/// What `--help` alone prints.
 pub(crate) fn overview() -> String {
     let mut text = String::from(
         "Clavitor keeps client-encrypted entries in vaults.\n\n\
-         Usage: clavitor [COMMAND] [OPTIONS]\n\nCommands:\n",
+         Usage: {program} [COMMAND] [OPTIONS]\n\nCommands:\n",
     );
     text.push_str(&summaries(COMMANDS.iter()));
     text.push_str(
         "\nOptions:\n  -h, --help           Prints this, or the help of a command\n  \
          -V, --version        Prints name, version, edition and runtime\n\n\
-         Without a command a server runs, and takes the options of `clavitor serve`:\n\
-         `clavitor serve --help` lists all settings.\n\n\
-         Examples:\n  clavitor\n  \
-         clavitor token create --scope write --vault team > team.token\n  \
-         echo secret | clavitor entry put team letter --token-file team.token\n  \
-         clavitor status\n\n\
+         Without a command a server runs, and takes the options of `{program} serve`:\n\
+         `{program} serve --help` lists all settings.\n\n\
+         Examples:\n  {program}\n  \
+         {program} token create --scope write --vault team > team.token\n  \
+         echo secret | {program} entry put team letter --token-file team.token\n  \
+         {program} status\n\n\
          Exit codes: 0 done, 1 refused or degraded, 2 wrong usage or not reached.\n",
     );
-    text
+    program::named(&text)
 }
 
 /// The help of commands that share their first word.
 pub(crate) fn group(word: &str) -> String {
     let members = COMMANDS.iter().filter(|spec| spec.words.first() == Some(&word));
+    let program = program::name();
     format!(
-        "Usage: clavitor {word} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
-         `clavitor {word} COMMAND --help` says more about each.\n",
+        "Usage: {program} {word} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
+         `{program} {word} COMMAND --help` says more about each.\n",
         summaries(members)
     )
 }
 
 /// The help of one command.
 pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
-    let mut usage = format!("Usage: clavitor {}", spec.name());
+    let mut usage = format!("Usage: {} {}", program::name(), spec.name());
     spec.operands.iter().for_each(|operand| usage.push_str(&format!(" {operand}")));
     if let Some(operand) = spec.optional_operand {
         usage.push_str(&format!(" [{operand}]"));
@@ -44,7 +46,7 @@ pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
     let mut text = format!("{}.\n\n{usage} [OPTIONS]\n", spec.summary);
     if !spec.details.is_empty() {
         text.push('\n');
-        text.push_str(&wrapped(spec.details, 0));
+        text.push_str(&wrapped(&program::named(spec.details), 0));
     }
     text.push_str("\nOptions:\n");
     text.push_str(&settings_help(spec.settings(), is_commercial));
@@ -55,7 +57,9 @@ pub(crate) fn of_command(spec: &'static Spec, is_commercial: bool) -> String {
     }
     text.push_str("  -h, --help\n          Prints this.\n");
     text.push_str("\nExamples:\n");
-    spec.examples.iter().for_each(|example| text.push_str(&format!("  {example}\n")));
+    spec.examples
+        .iter()
+        .for_each(|example| text.push_str(&format!("  {}\n", program::named(example))));
     text
 }
 

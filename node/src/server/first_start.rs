@@ -10,7 +10,7 @@ use clavitor_core::credential::{AccessToken, Presented, Scope, TokenId};
 use super::StartError;
 use crate::api::LOCAL_TOKEN;
 use crate::store::{Stop, Store};
-use crate::{entropy, log, wall};
+use crate::{entropy, log, program, wall};
 
 /// The file in the data directory that holds the first admin access token.
 const TOKEN_FILE: &str = "admin.token";
@@ -58,9 +58,9 @@ fn tell(path: &Path) {
         "first start: the admin access token is in {} and readable by you alone",
         path.display()
     ));
-    let file = path.display();
+    let (program, file) = (program::name(), path.display());
     log::line(&format!(
-        "  store:  echo hello | clavitor entry put my-vault my-entry - --token-file {file}"
+        "  store:  echo hello | {program} entry put my-vault my-entry - --token-file {file}"
     ));
-    log::line(&format!("  read:   clavitor entry get my-vault my-entry --token-file {file}"));
+    log::line(&format!("  read:   {program} entry get my-vault my-entry --token-file {file}"));
 }

@@ -7,6 +7,7 @@ use clavitor_core::id::{BadId, PopId};
 use clavitor_core::store::{IdentityError, SCHEMA, StoreError};
 
 use super::lmdb;
+use crate::program;
 
 /// Why a write did not happen, or is not known to have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +127,9 @@ impl fmt::Display for OpenError {
             OpenError::Io(error) => write!(f, "the data directory cannot be used: {error}"),
             OpenError::Store(StoreError::Damaged(what)) => write!(
                 f,
-                "the data directory is damaged ({what}); run `clavitor check`, or start with an empty \
-                 directory and import an export, or let the peers refill it"
+                "the data directory is damaged ({what}); run `{} check`, or start with an empty directory \
+                 and import an export, or let the peers refill it",
+                program::name()
             ),
             OpenError::Store(error) => write!(f, "{error}"),
         }

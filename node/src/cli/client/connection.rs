@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::display::text_of;
 use super::{Console, Failure, Target};
+use crate::program;
 use crate::settings::{ServerUrl, read_secret_file};
 
 /// Long enough for a name server that is slow, short enough for a person who waits.
@@ -228,9 +229,10 @@ impl Connection {
             ));
         }
         Failure::unreached(format!(
-            "cannot reach {server}: {}\nIs the server running? `clavitor serve` starts one; \
+            "cannot reach {server}: {}\nIs the server running? `{} serve` starts one; \
              --server or CLAVITOR_SERVER names another.",
-            reason(error)
+            reason(error),
+            program::name()
         ))
     }
 }

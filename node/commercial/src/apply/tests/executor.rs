@@ -104,6 +104,7 @@ pub(crate) struct TestRuntime {
 
 impl Runtime for TestRuntime {
     const NAME: &'static str = "test";
+    const PROGRAM: &'static str = "clavitor-test";
     type Timer = Told;
 
     fn timer(&self) -> Told {
