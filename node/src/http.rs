@@ -13,7 +13,10 @@ mod request;
 mod slow;
 mod stall;
 
-pub use body::{BODIES_BYTES_MAX, BodyBudget, BodyError, ResponseBody, Share, StreamSender, Whole};
+pub use body::{
+    BODIES_BYTES_MAX, BODIES_BYTES_MAX_SMALL, BodyBudget, BodyError, ResponseBody, Share,
+    StreamSender, Whole,
+};
 pub use connection::{HEAD_BYTES_MAX, HEAD_TIMEOUT, serve};
 pub use connections::{CONNECTIONS_MAX, Connections, DESCRIPTORS_RESERVED, Slot};
 pub use forwarded::{Network, NotANetwork, client};

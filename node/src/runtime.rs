@@ -56,6 +56,15 @@ pub struct Posted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable;
 
+/// How much a server may keep in memory for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footprint {
+    /// What most hosts have room for.
+    Standard,
+    /// For hosts with half a gigabyte and less.
+    Small,
+}
+
 /// A runtime, as seen by everything above it. Clones share it.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// The runtime's name in `--version`.
@@ -63,6 +72,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// How the program is called by those who start it.
     const PROGRAM: &'static str;
+
+    /// How much a server on it may keep in memory.
+    const FOOTPRINT: Footprint;
 
     /// Its timer, for hyper and for sleeping.
     type Timer: Timer + Clone + Send + Sync + 'static;

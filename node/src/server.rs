@@ -107,7 +107,7 @@ impl<P: Plumbing> Server<P> {
         let (end, ended) = async_channel::bounded(1);
         let driver =
             Driver::new(pop, plumbing, mailbox.clone(), runtime.clone()).recorded_by(recorder);
-        let budget = BodyBudget::default();
+        let budget = BodyBudget::of_clients(P::Runtime::FOOTPRINT);
         let server = Self { api, mailbox, connections, budget, runtime: runtime.clone(), ended };
         let orders = server.clone();
         runtime.spawn(async move {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use async_executor::StaticExecutor;
 use async_io::Async;
 use clavitor_node::outbound::Outbound;
-use clavitor_node::runtime::{Post, Posted, Runtime, Sockets, Unreachable};
+use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Sockets, Unreachable};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::{listen, outbound};
@@ -36,6 +36,7 @@ impl Smol {
 impl Runtime for Smol {
     const NAME: &'static str = "smol";
     const PROGRAM: &'static str = "clavitor-smol";
+    const FOOTPRINT: Footprint = Footprint::Small;
 
     type Timer = SmolTimer;
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use clavitor_node::outbound::Outbound;
-use clavitor_node::runtime::{Post, Posted, Runtime, Sockets, Unreachable};
+use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Sockets, Unreachable};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -19,6 +19,7 @@ pub(crate) struct Tokio {
 impl Runtime for Tokio {
     const NAME: &'static str = "tokio";
     const PROGRAM: &'static str = "clavitor";
+    const FOOTPRINT: Footprint = Footprint::Standard;
 
     type Timer = TokioTimer;
 

@@ -35,7 +35,7 @@ use clavitor_core::time::Instant;
 use clavitor_node::driver::Mailbox;
 use clavitor_node::http::BodyBudget;
 use clavitor_node::log::AlertLog;
-use clavitor_node::runtime::Runtime;
+use clavitor_node::runtime::{Footprint, Runtime};
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::AbortHandle;
@@ -69,8 +69,14 @@ pub struct Commercial<R: Runtime> {
     alerts: Alerts,
 }
 
-/// The most bytes of frames that are being received at once.
-const FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The most bytes of frames that are being received at once. Either lets a peer that is not small have
+/// in flight what it may.
+fn frames_bytes_max(footprint: Footprint) -> usize {
+    match footprint {
+        Footprint::Standard => 32 * 1024 * 1024,
+        Footprint::Small => 16 * 1024 * 1024,
+    }
+}
 
 /// What the machine last showed of its peers.
 #[derive(Default)]

@@ -24,7 +24,7 @@ use clavitor_node::api::{Api, ApiRequest};
 use clavitor_node::driver::Mailbox;
 use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
-use clavitor_node::runtime::Runtime;
+use clavitor_node::runtime::{Footprint, Runtime};
 use clavitor_node::settings::{BACKUPS_MAX, Settings, TelemetrySettings};
 use clavitor_node::store::{Notice, Reader, Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 use crate::alerts::{self, Alerts};
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
-use crate::{Commercial, Counters, FRAMES_BYTES_MAX, PeersSeen, lock};
+use crate::{Commercial, Counters, PeersSeen, frames_bytes_max, lock};
 
 const _: () = assert!(BACKUPS_MAX <= PEERS_MAX, "a primary has so many peers");
 
@@ -101,7 +101,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
         let cluster = cluster_of(&settings);
         let telemetry = settings.telemetry.as_ref();
-        let boot = settle(&store, &cluster, telemetry)?;
+        let window = window_of(R::FOOTPRINT);
+        let boot = settle(&store, &cluster, telemetry, window)?;
         let Boot { epoch, is_imported, .. } = boot;
         let lowest = boot.peers.iter().map(|peer| peer.cursor).min();
         lowest.into_iter().for_each(|cursor| store.set_confirmed(cursor));
@@ -121,7 +122,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             next_wait: AtomicU64::new(0),
             sent: Mutex::default(),
             counters: Counters::default(),
-            frame_budget: BodyBudget::of(FRAMES_BYTES_MAX),
+            frame_budget: BodyBudget::of(frames_bytes_max(R::FOOTPRINT)),
             is_full: AtomicBool::new(false),
             bookkeeping: Mutex::default(),
             tarpit: Tarpit::open(settings.tarpit),
@@ -295,10 +296,18 @@ fn cluster_of(settings: &Settings) -> Cluster {
 }
 
 /// Settles what must be before the machine starts, and finds out what it starts with.
+fn window_of(footprint: Footprint) -> Window {
+    match footprint {
+        Footprint::Standard => Window::STANDARD,
+        Footprint::Small => Window::SMALL,
+    }
+}
+
 fn settle(
     store: &Store,
     cluster: &Cluster,
     telemetry: Option<&TelemetrySettings>,
+    window: Window,
 ) -> Result<Boot, StoreError> {
     let (pop, last) = (store.pop(), store.last());
     let of = cluster.clone();
@@ -311,7 +320,6 @@ fn settle(
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
     let alerts = alerts::start(store, telemetry)?;
-    let window = Window::STANDARD;
     Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts })
 }
 

@@ -13,6 +13,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::rt::Timer;
 
 use super::problem::{Code, Problem};
+use crate::runtime::Footprint;
 
 /// How long a body may stop coming.
 const BODY_IDLE: Duration = Duration::from_secs(30);
@@ -23,19 +24,24 @@ const BODY_TOTAL: Duration = Duration::from_secs(120);
 /// The most bytes of all request bodies together.
 pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The same on a small host.
+pub const BODIES_BYTES_MAX_SMALL: usize = 8 * 1024 * 1024;
+
 /// Counts the bytes that request bodies hold, all connections together.
 #[derive(Clone, Debug)]
 pub struct BodyBudget {
     left: Arc<AtomicUsize>,
 }
 
-impl Default for BodyBudget {
-    fn default() -> Self {
-        Self::of(BODIES_BYTES_MAX)
-    }
-}
-
 impl BodyBudget {
+    /// The budget of all clients together.
+    pub fn of_clients(footprint: Footprint) -> Self {
+        Self::of(match footprint {
+            Footprint::Standard => BODIES_BYTES_MAX,
+            Footprint::Small => BODIES_BYTES_MAX_SMALL,
+        })
+    }
+
     /// A budget of so many bytes.
     pub fn of(bytes: usize) -> Self {
         Self { left: Arc::new(AtomicUsize::new(bytes)) }

@@ -24,6 +24,9 @@ pub struct Window {
 impl Window {
     /// The default: 8 frames and 16 MiB.
     pub const STANDARD: Window = Window { frames: 8, bytes: 16 * 1024 * 1024 };
+
+    /// For small hosts: 2 frames and 4 MiB.
+    pub const SMALL: Window = Window { frames: 2, bytes: 4 * 1024 * 1024 };
 }
 
 /// What is known of a peer at start-up.

@@ -10,6 +10,7 @@ use http::StatusCode;
 use hyper::rt::ReadBufCursor;
 
 use super::super::alarm::scripted::Scripted;
+use super::super::body::BODIES_BYTES_MAX;
 use super::super::problem::Code;
 use super::super::request::json;
 use super::*;
@@ -125,7 +126,7 @@ fn serve_whole(
 ) -> Option<HandedOver<Client>> {
     let remote = SocketAddr::from(([127, 0, 0, 1], 1));
     let slot = connections.admit().unwrap();
-    let (budget, timer) = (BodyBudget::default(), Scripted::new());
+    let (budget, timer) = (BodyBudget::of(BODIES_BYTES_MAX), Scripted::new());
     let serving = serve(client, remote, slot, connections.clone(), budget, timer, answer);
     let mut serving = std::pin::pin!(serving);
     for _ in 0..TURNS_MAX {

@@ -7,7 +7,7 @@ use std::task::Waker;
 use http::Method;
 
 use super::super::alarm::scripted::Scripted;
-use super::super::body::BodyBudget;
+use super::super::body::{BODIES_BYTES_MAX, BodyBudget};
 use super::super::connections::Connections;
 use super::super::head::SentHead;
 use super::*;
@@ -77,7 +77,7 @@ impl Rig {
         let timer = Scripted::new();
         let means = Means {
             connections: Connections::default(),
-            budget: BodyBudget::default(),
+            budget: BodyBudget::of(BODIES_BYTES_MAX),
             timer: timer.clone(),
             pending: Pending::default(),
             head: SentHead::default(),

@@ -116,10 +116,9 @@ fn at_most_16_mib_are_in_flight_and_one_frame_always_is() {
     assert!(bytes <= 16 * 1024 * 1024 && rig.in_flight.len() > 1, "{bytes}");
     rig.settle();
     rig.assert_done();
-    let small = Window { frames: 2, bytes: 4 * 1024 * 1024 };
     let known = Known { identity: Some((pop("b"), rig::PEER_STORE)), ..Known::default() };
     let mut rig = Rig::booting(known.clone(), 500);
-    rig.machine = Replication::new(0, small, known, Seq(500));
+    rig.machine = Replication::new(0, Window::SMALL, known, Seq(500));
     rig.input(Input::Started);
     rig.answer(0);
     assert_eq!(rig.in_flight.len(), 1, "a frame may be 8 MiB");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
-use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable};
+use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Unreachable};
 use futures_channel::oneshot;
 use hyper::rt::{Sleep, Timer};
 
@@ -105,6 +105,7 @@ pub(crate) struct TestRuntime {
 impl Runtime for TestRuntime {
     const NAME: &'static str = "test";
     const PROGRAM: &'static str = "clavitor-test";
+    const FOOTPRINT: Footprint = Footprint::Standard;
     type Timer = Told;
 
     fn timer(&self) -> Told {
