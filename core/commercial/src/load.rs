@@ -14,18 +14,17 @@ use clavitor_core::time::UnixTime;
 
 use crate::cluster::Cluster;
 use crate::frame::{
-    self, ENVELOPE_BYTES_MAX, FRAME_BYTES_MAX, Frame, Keys, Member, PeerPosition, RECORDS_MAX,
-    Range,
+    self, ENVELOPE_BYTES_MAX, Frame, Keys, Member, PeerPosition, RECORDS_MAX, Range,
 };
 use crate::pop::Input;
-use crate::replication::Order;
+use crate::replication::{Order, Window};
 use crate::tables;
 
 /// The most rows of the index of changes that one order walks over.
 pub const ROWS_MAX: usize = 100_000;
 
 /// What a record takes in a frame beside its own bytes.
-const RECORD_OVERHEAD: usize = 8;
+pub(crate) const RECORD_OVERHEAD: usize = 8;
 
 /// The records of a frame, and what else is read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,10 +78,11 @@ pub struct Sealed {
     pub versions: Vec<(Key, Hlc)>,
 }
 
-/// Reads what an order asks for.
+/// Reads what an order asks for, as much as fits in one frame of this window.
 pub fn load<R: Rows>(
     reader: &Reader<'_, R>,
     cluster: &Cluster,
+    window: Window,
     order: &Order,
 ) -> Result<Load, StoreError> {
     let mut load = Load { to: order.upto, ..Load::default() };
@@ -98,18 +98,17 @@ pub fn load<R: Rows>(
     if order.is_hello {
         return Ok(load);
     }
-    let mut bytes = ENVELOPE_BYTES_MAX;
+    let mut bytes = ENVELOPE_BYTES_MAX as u64;
     let mut last = order.read_after;
     for (rows, row) in reader.changes(order.read_after)?.enumerate() {
         let (seq, change, key) = row?;
         if seq > order.upto {
             break;
         }
-        let size = usize::try_from(change.bytes).unwrap_or(usize::MAX);
-        let size = size.saturating_add(RECORD_OVERHEAD);
+        let size = u64::from(change.bytes).saturating_add(RECORD_OVERHEAD as u64);
         let is_owed = is_owed(&change, order);
-        let has_room =
-            load.records.len() < RECORDS_MAX && bytes.saturating_add(size) <= FRAME_BYTES_MAX;
+        let has_room = load.records.len() < RECORDS_MAX
+            && bytes.saturating_add(size) <= window.frame_bytes_max();
         if rows >= ROWS_MAX || (is_owed && !has_room) {
             load.to = last;
             break;

@@ -28,7 +28,7 @@ use bookkeeping::Bookkeeping;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::{Keys, Member};
 use clavitor_commercial::pop::Input;
-use clavitor_commercial::replication::View;
+use clavitor_commercial::replication::{View, Window};
 use clavitor_commercial::sent::Sent;
 use clavitor_core::id::{Epoch, OpId};
 use clavitor_core::time::Instant;
@@ -67,6 +67,14 @@ pub struct Commercial<R: Runtime> {
     tarpit: Option<Arc<Tarpit>>,
     telemetry_every_ms: Option<u64>,
     alerts: Alerts,
+}
+
+/// What may be on its way to one peer.
+fn window_of(footprint: Footprint) -> Window {
+    match footprint {
+        Footprint::Standard => Window::STANDARD,
+        Footprint::Small => Window::SMALL,
+    }
 }
 
 /// The most bytes of frames that are being received at once. Either lets a peer that is not small have

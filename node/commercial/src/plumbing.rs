@@ -24,7 +24,7 @@ use clavitor_node::api::{Api, ApiRequest};
 use clavitor_node::driver::Mailbox;
 use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
 use clavitor_node::plumbing::{BackupWait, Parts, Plumbing, Role};
-use clavitor_node::runtime::{Footprint, Runtime};
+use clavitor_node::runtime::Runtime;
 use clavitor_node::settings::{BACKUPS_MAX, Settings, TelemetrySettings};
 use clavitor_node::store::{Notice, Reader, Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::wall;
@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 use crate::alerts::{self, Alerts};
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
-use crate::{Commercial, Counters, PeersSeen, frames_bytes_max, lock};
+use crate::{Commercial, Counters, PeersSeen, frames_bytes_max, lock, window_of};
 
 const _: () = assert!(BACKUPS_MAX <= PEERS_MAX, "a primary has so many peers");
 
@@ -296,13 +296,6 @@ fn cluster_of(settings: &Settings) -> Cluster {
 }
 
 /// Settles what must be before the machine starts, and finds out what it starts with.
-fn window_of(footprint: Footprint) -> Window {
-    match footprint {
-        Footprint::Standard => Window::STANDARD,
-        Footprint::Small => Window::SMALL,
-    }
-}
-
 fn settle(
     store: &Store,
     cluster: &Cluster,

@@ -13,7 +13,7 @@ use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable, content_type};
 use clavitor_node::wall;
 use futures_util::future::abortable;
 
-use crate::{Commercial, lock};
+use crate::{Commercial, lock, window_of};
 
 /// Where frames go.
 pub(crate) const FRAMES_PATH: &str = "/v1/replication/frames";
@@ -23,7 +23,8 @@ impl<R: Runtime> Commercial<R> {
     /// at once; the answer comes later.
     pub(crate) fn send_frame(self: &Arc<Self>, peer: u8, order: &Order, facts: &mut Vec<Input>) {
         let Some(keys) = self.keys.clone() else { return };
-        let load = self.store.read(|reader| load::load(reader, &self.cluster, order));
+        let window = window_of(R::FOOTPRINT);
+        let load = self.store.read(|reader| load::load(reader, &self.cluster, window, order));
         let Ok(load) = load else {
             facts.push(answer::unbuilt(peer, order.op));
             return;

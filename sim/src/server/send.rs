@@ -4,7 +4,7 @@ use clavitor_commercial::answer::{self, Expected};
 use clavitor_commercial::frame::{self, Ack};
 use clavitor_commercial::load::{self, Sender};
 use clavitor_commercial::pop::Input;
-use clavitor_commercial::replication::Order;
+use clavitor_commercial::replication::{Order, Window};
 use clavitor_core::codec;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{PopId, StoreId};
@@ -35,7 +35,8 @@ impl Server {
         around: &mut Around,
     ) {
         let op = order.op;
-        let Ok(load) = load::load(&Reader::new(&self.disk), &self.cluster, order) else {
+        let reader = Reader::new(&self.disk);
+        let Ok(load) = load::load(&reader, &self.cluster, Window::STANDARD, order) else {
             facts.push(answer::unbuilt(peer, op));
             return;
         };

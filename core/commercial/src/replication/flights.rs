@@ -7,7 +7,6 @@ use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::{FRAME_BYTES_PER_S, FRAME_TIMEOUT_MS, Window};
-use crate::frame::FRAME_BYTES_MAX;
 
 /// One frame under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +47,7 @@ impl Flights {
     pub(super) fn has_room(&self, window: Window) -> bool {
         let frames = u32::try_from(self.under_way.len()).unwrap_or(u32::MAX);
         let bytes: u64 = self.under_way.values().map(|flight| flight.bytes).sum();
-        let fits = bytes.saturating_add(FRAME_BYTES_MAX as u64) <= window.bytes;
+        let fits = bytes.saturating_add(window.frame_bytes_max()) <= window.bytes;
         frames == 0 || (frames < window.frames && fits)
     }
 

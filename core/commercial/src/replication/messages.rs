@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use clavitor_core::alert::Alert;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{OpId, PopId, Seq, StoreId};
-use clavitor_core::record::RecordId;
+use clavitor_core::record::{RECORD_BYTES_MAX, RecordId};
 use clavitor_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{Position, Refusal, Verdict};
+use crate::frame::{ENVELOPE_BYTES_MAX, FRAME_BYTES_MAX, Position, Refusal, Verdict};
+use crate::load::RECORD_OVERHEAD;
 
 /// How many frames and bytes may be in flight to one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +28,19 @@ impl Window {
 
     /// For small hosts: 2 frames and 4 MiB.
     pub const SMALL: Window = Window { frames: 2, bytes: 4 * 1024 * 1024 };
+
+    /// The most bytes of one frame, so that a second one always fits beside it.
+    pub const fn frame_bytes_max(self) -> u64 {
+        let half = self.bytes / 2;
+        if half < FRAME_BYTES_MAX as u64 { half } else { FRAME_BYTES_MAX as u64 }
+    }
 }
+
+const _: () = assert!(Window::STANDARD.frame_bytes_max() == FRAME_BYTES_MAX as u64);
+const _: () = assert!(
+    Window::SMALL.frame_bytes_max()
+        >= (RECORD_BYTES_MAX + RECORD_OVERHEAD + ENVELOPE_BYTES_MAX) as u64
+);
 
 /// What is known of a peer at start-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

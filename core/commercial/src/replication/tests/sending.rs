@@ -121,7 +121,7 @@ fn at_most_16_mib_are_in_flight_and_one_frame_always_is() {
     rig.machine = Replication::new(0, Window::SMALL, known, Seq(500));
     rig.input(Input::Started);
     rig.answer(0);
-    assert_eq!(rig.in_flight.len(), 1, "a frame may be 8 MiB");
+    assert_eq!(rig.in_flight.len(), 2, "a frame takes half of a small window at the most");
     rig.settle();
     rig.assert_done();
 }

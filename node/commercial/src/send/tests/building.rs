@@ -1,5 +1,6 @@
 use clavitor_commercial::frame::{FRAME_BYTES_MAX, Frame, PeerPosition, Position, open_frame};
 use clavitor_commercial::load::Load;
+use clavitor_commercial::replication::Window;
 use clavitor_core::alert::AlertType;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{OpId, Seq, StoreId};
@@ -32,8 +33,12 @@ fn cut_off() -> Cluster {
 }
 
 fn load(cluster: &Cluster, order: &Order) -> Load {
+    load_within(Window::STANDARD, cluster, order)
+}
+
+fn load_within(window: Window, cluster: &Cluster, order: &Order) -> Load {
     let commercial: &Commercial<TestRuntime> = cluster.commercial(A);
-    cluster.store(A).read(|reader| load::load(reader, &commercial.cluster, order)).unwrap()
+    cluster.store(A).read(|reader| load::load(reader, &commercial.cluster, window, order)).unwrap()
 }
 
 fn sealed(cluster: &Cluster, order: &Order, load: Load) -> Vec<u8> {
@@ -91,6 +96,23 @@ fn frames_of_the_largest_blobs_stay_within_8_mib() {
     }
     cluster.heal();
     cluster.assert_same();
+}
+
+#[test]
+fn frames_of_a_small_host_take_half_of_its_window() {
+    let mut cluster = cut_off();
+    let blob = "x".repeat(BLOB_BYTES_MAX);
+    for (name, blob) in [("largest", &blob[..]), ("next", &blob[..]), ("little", "x")] {
+        cluster.write(A, name, blob).unwrap();
+    }
+    let mut after = 0;
+    for (records, to) in [(1, 1), (2, 3)] {
+        let order = order(&cluster, after);
+        let load = load_within(Window::SMALL, &cluster, &order);
+        assert_eq!((load.records.len(), load.to), (records, Seq(to)));
+        assert!(sealed(&cluster, &order, load).len() <= 2 * 1024 * 1024);
+        after = to;
+    }
 }
 
 #[test]
