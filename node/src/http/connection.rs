@@ -73,7 +73,13 @@ where
             Err(problem) => Either::Right(ready(Err(problem))),
         };
         answer.map(move |answer| {
-            let response = finish(answer.unwrap_or_else(Problem::into_response), is_head);
+            let mut response = finish(answer.unwrap_or_else(Problem::into_response), is_head);
+            if answering.0.head.is_body_due() {
+                // Whether the rest is there already is chance, and so would be whether the connection
+                // is kept: a client that counts on it would lose its next request.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok::<_, Infallible>(response.map(|body| Sending { body, _answering: answering }))
         })
     });

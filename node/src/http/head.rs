@@ -17,8 +17,7 @@ pub(super) struct SentHead {
 #[derive(Debug, Default)]
 struct Sent {
     bytes: Vec<u8>,
-    // What comes may belong to the last request's body: an answer does not wait for it, and the
-    // parser reads it away afterwards without a word.
+    // What comes may belong to the last request's body: an answer does not wait for it.
     is_body_due: bool,
 }
 
@@ -53,6 +52,11 @@ impl SentHead {
     /// The head was parsed: forgets it.
     pub(super) fn forget(&self, has_body: bool) {
         self.lock().parsed(has_body);
+    }
+
+    /// Whether the request's body, or a part of it, was not read.
+    pub(super) fn is_body_due(&self) -> bool {
+        self.lock().is_body_due
     }
 
     /// The body was read to its end: the next bytes are a head's again.
