@@ -77,6 +77,7 @@ pub struct Opening<'a> {
 }
 
 type Observer = Box<dyn Fn(Notice) + Send + Sync>;
+type OnFailure = Box<dyn Fn(&StoreError) + Send + Sync>;
 type WallClock = fn() -> UnixTime;
 
 /// An open store. Clones share it.
@@ -94,7 +95,7 @@ struct Inner {
     queue: SyncSender<Message>,
     writer: Mutex<Option<JoinHandle<()>>>,
     observer: OnceLock<Observer>,
-    on_failure: Box<dyn Fn(&StoreError) + Send + Sync>,
+    on_failure: OnFailure,
     last: AtomicU64,
     confirmed: AtomicU64,
     floor_ms: AtomicU64,
@@ -125,6 +126,15 @@ impl Store {
         now: WallClock,
         on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
+        Self::open_with(opening, now, Box::new(on_failure))
+    }
+
+    // Once in the binary, whatever the callers.
+    fn open_with(
+        opening: &Opening<'_>,
+        now: WallClock,
+        on_failure: OnFailure,
+    ) -> Result<Self, OpenError> {
         let lock = lock_directory(opening.dir)?;
         let env = open_environment(opening.dir, opening.bytes_max)?;
         let tables = Tables::open_own(&env)?;
@@ -146,7 +156,7 @@ impl Store {
                 queue,
                 writer: Mutex::new(None),
                 observer: OnceLock::new(),
-                on_failure: Box::new(on_failure),
+                on_failure,
                 last: AtomicU64::new(identity.state.seq.0),
                 confirmed: AtomicU64::new(u64::MAX),
                 floor_ms: AtomicU64::new(identity.state.floor.ms),

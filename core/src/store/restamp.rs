@@ -21,7 +21,7 @@ impl<R: RowsMut> Transaction<'_, R> {
                 ahead.push((head.hlc, head.key()));
             }
         }
-        ahead.sort();
+        ahead.sort_unstable();
         self.set_clock_back(limit);
         for (_, key) in &ahead {
             let Some(stored) = self.record(key)? else {

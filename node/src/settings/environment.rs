@@ -20,11 +20,13 @@ pub struct Environment {
 impl Environment {
     /// The environment of this process. Names that are not UTF-8 cannot be ours and are left out.
     pub fn of_process() -> Environment {
-        let named = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            Some((name, value))
-        });
-        Environment { variables: named.collect() }
+        let mut variables = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            if let Ok(name) = name.into_string() {
+                variables.insert(name, value);
+            }
+        }
+        Environment { variables }
     }
 
     /// An environment of exactly these variables.

@@ -60,7 +60,7 @@ pub(super) fn parse(
         }
     };
     let mut entries: Vec<_> = table.into_iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.sort_unstable_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
         let setting = match setting_of_key(key.get_ref()) {
             Ok(setting) => setting,

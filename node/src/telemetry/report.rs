@@ -51,7 +51,10 @@ pub(super) fn build<P: Plumbing>(
     let usage = api.store.usage().ok();
     // A system that does not tell counts as one without a bound.
     let free = Some(api.store.disk_left()).filter(|left| *left != u64::MAX);
-    let responses = by_class.iter().map(|(class, count)| (format!("{class}xx"), (*count).into()));
+    let mut responses = Map::new();
+    for (class, count) in &by_class {
+        responses.insert(format!("{class}xx"), (*count).into());
+    }
     let mut report = json!({
         "schema": SCHEMA,
         "edition": api.plumbing.name(),
@@ -71,7 +74,7 @@ pub(super) fn build<P: Plumbing>(
         },
         "counts": {"entries": api.store.entries(), "connections": api.connections.open()},
         "totals": {
-            "responses": responses.collect::<Map<String, Value>>(),
+            "responses": responses,
             "refusals": by_code,
             "writes": writes,
             "commits": commits,
