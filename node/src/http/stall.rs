@@ -167,7 +167,9 @@ impl<Io: Write + Unpin, T: Timer + Unpin> Write for Stall<Io, T> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        // Not every I/O object says so that can. Without it the parser copies each body behind its head,
+        // and keeps the room for the largest as long as the connection.
+        true
     }
 
     fn poll_write_vectored(
