@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 
 use crate::api::Face;
 use crate::cli::Exit;
+use crate::http::CONNECTIONS_MAX;
 use crate::plumbing::Plumbing;
 use crate::runtime::{Runtime, Sockets};
 use crate::server::Server;
@@ -16,8 +17,11 @@ use crate::{launch, log};
 /// How long to wait when the system has no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How many connections may wait to be accepted; std asks for 128, less than a burst.
+/// How many connections may wait to be accepted: as many as may be open, so that no burst within the
+/// limit loses a second to a client's second attempt.
 const BACKLOG: i32 = 4_096;
+
+const _: () = assert!(BACKLOG as usize == CONNECTIONS_MAX);
 
 /// Runs a server from its settings to its end. To be called on the runtime.
 pub async fn serve<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(
