@@ -1,5 +1,6 @@
 //! The binaries under test.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -26,46 +27,106 @@ impl Edition {
         }
     }
 
-    fn variable(self) -> &'static str {
+    fn features(self) -> &'static [&'static str] {
         match self {
-            Self::Community => "CLAVITOR_COMMUNITY_BIN",
-            Self::Commercial => "CLAVITOR_COMMERCIAL_BIN",
+            Self::Community => &[],
+            Self::Commercial => &["--features", "commercial"],
         }
     }
 }
 
-/// The edition's binary: the one its variable (`CLAVITOR_COMMUNITY_BIN`,
-/// `CLAVITOR_COMMERCIAL_BIN`) names, otherwise built here, once. A binary of the other edition
-/// is refused, so that no test passes against the wrong product.
-pub fn binary(edition: Edition) -> &'static Path {
-    static COMMUNITY: OnceLock<PathBuf> = OnceLock::new();
-    static COMMERCIAL: OnceLock<PathBuf> = OnceLock::new();
-    let cell = match edition {
-        Edition::Community => &COMMUNITY,
-        Edition::Commercial => &COMMERCIAL,
-    };
-    cell.get_or_init(|| find(edition))
+/// What a binary runs on. Both offer the same, so the whole suite runs against either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// `clavitor`.
+    Tokio,
+    /// `clavitor-smol`, for small hosts.
+    Smol,
 }
 
-fn find(edition: Edition) -> PathBuf {
-    let path = match std::env::var_os(edition.variable()) {
+impl Runtime {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Tokio, Self::Smol];
+
+    /// The one this run is about, where a test does not say itself which it wants: `CLAVITOR_RUNTIME`,
+    /// and tokio without it. Panics if that names neither.
+    pub fn under_test() -> Self {
+        static CHOSEN: OnceLock<Runtime> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let word = std::env::var_os("CLAVITOR_RUNTIME");
+            Self::chosen(word.as_deref()).unwrap_or_else(|problem| panic!("{problem}"))
+        })
+    }
+
+    fn chosen(word: Option<&OsStr>) -> Result<Self, String> {
+        let Some(word) = word else {
+            return Ok(Self::Tokio);
+        };
+        let found = Self::ALL.into_iter().find(|runtime| word == runtime.name());
+        found.ok_or_else(|| format!("CLAVITOR_RUNTIME: {word:?} is neither \"tokio\" nor \"smol\""))
+    }
+
+    /// As `--version` and `/v1/node` say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+            Self::Smol => "smol",
+        }
+    }
+
+    /// What the program is called, and the package that it is built from.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Tokio => "clavitor",
+            Self::Smol => "clavitor-smol",
+        }
+    }
+}
+
+/// The edition's binary on the runtime under test.
+pub fn binary(edition: Edition) -> &'static Path {
+    binary_on(Runtime::under_test(), edition)
+}
+
+/// The edition's binary on this runtime: the one its variable (`CLAVITOR_COMMUNITY_BIN` and
+/// `CLAVITOR_COMMERCIAL_BIN`, for smol `CLAVITOR_SMOL_COMMUNITY_BIN` and
+/// `CLAVITOR_SMOL_COMMERCIAL_BIN`) names, otherwise built here, once. A binary of another edition
+/// or runtime is refused, so that no test passes against the wrong product.
+pub fn binary_on(runtime: Runtime, edition: Edition) -> &'static Path {
+    static BINARIES: [[OnceLock<PathBuf>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
+    BINARIES[runtime as usize][edition as usize].get_or_init(|| find(runtime, edition))
+}
+
+fn variable(runtime: Runtime, edition: Edition) -> &'static str {
+    match (runtime, edition) {
+        (Runtime::Tokio, Edition::Community) => "CLAVITOR_COMMUNITY_BIN",
+        (Runtime::Tokio, Edition::Commercial) => "CLAVITOR_COMMERCIAL_BIN",
+        (Runtime::Smol, Edition::Community) => "CLAVITOR_SMOL_COMMUNITY_BIN",
+        (Runtime::Smol, Edition::Commercial) => "CLAVITOR_SMOL_COMMERCIAL_BIN",
+    }
+}
+
+fn find(runtime: Runtime, edition: Edition) -> PathBuf {
+    let path = match std::env::var_os(variable(runtime, edition)) {
         Some(path) => PathBuf::from(path),
-        None => build(edition),
+        None => build_package(runtime.program(), edition.features(), edition.name()),
     };
     let output = Command::new(&path).arg("--version").output();
     let output = output.unwrap_or_else(|error| panic!("{} --version: {error}", path.display()));
-    let text = String::from_utf8_lossy(&output.stdout);
-    let expected = format!("({},", edition.name());
-    assert!(text.contains(&expected), "{} is not {}: {text}", path.display(), edition.name());
+    let version = String::from_utf8_lossy(&output.stdout);
+    if let Err(problem) = is_of(runtime, edition, &version) {
+        panic!("{}: {problem}", path.display());
+    }
     path
 }
 
-fn build(edition: Edition) -> PathBuf {
-    let features: &[&str] = match edition {
-        Edition::Community => &[],
-        Edition::Commercial => &["--features", "commercial"],
-    };
-    build_package("clavitor", features, edition.name())
+/// Whether `--version` says that this is what is asked for.
+fn is_of(runtime: Runtime, edition: Edition, version: &str) -> Result<(), String> {
+    let expected = format!("({}, {})", edition.name(), runtime.name());
+    match version.trim_end().ends_with(&expected) {
+        true => Ok(()),
+        false => Err(format!("`--version` does not end with {expected}: {version}")),
+    }
 }
 
 fn build_package(package: &str, features: &[&str], directory: &str) -> PathBuf {
@@ -89,14 +150,20 @@ pub fn simulator() -> &'static Path {
     })
 }
 
-/// A command for the edition's binary that inherits nothing from the environment of the test.
+/// A command for the edition's binary on the runtime under test that inherits nothing from the
+/// environment of the test.
 pub fn command(edition: Edition) -> Command {
-    let mut command = Command::new(binary(edition));
+    command_on(Runtime::under_test(), edition)
+}
+
+/// Like [`command`], on this runtime.
+pub fn command_on(runtime: Runtime, edition: Edition) -> Command {
+    let mut command = Command::new(binary_on(runtime, edition));
     command.env_clear().stdin(Stdio::null());
     command
 }
 
-/// Runs `clavitor <arguments>` to its end; panics if it is still there after ten seconds.
+/// Runs the edition's binary with these arguments to its end; panics if it is still there after ten seconds.
 pub fn run(edition: Edition, directory: &Path, arguments: &[&str]) -> Finished {
     run_with(command(edition).current_dir(directory).args(arguments))
 }
@@ -140,3 +207,6 @@ impl From<Output> for Finished {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

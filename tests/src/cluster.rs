@@ -1,7 +1,7 @@
 //! Several commercial POPs of one cluster on loopback.
 
 use crate::random::Random;
-use crate::{Client, Edition, Proxy, Scratch, Server, ServerBuilder, ports, wait};
+use crate::{Client, Edition, Proxy, Runtime, Scratch, Server, ServerBuilder, ports, wait};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub struct ClusterBuilder {
     is_proxied: bool,
     name: String,
     secret: Vec<u8>,
+    runtimes: Vec<Runtime>,
     arguments: Vec<String>,
 }
 
@@ -30,6 +31,7 @@ impl ClusterBuilder {
             is_proxied: false,
             name: "test-cluster".to_owned(),
             secret: new_secret(7),
+            runtimes: vec![Runtime::under_test(); count],
             arguments: Vec::new(),
         }
     }
@@ -43,6 +45,14 @@ impl ClusterBuilder {
     /// Another name of the cluster.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    /// What each POP runs on, in their order, instead of the runtime under test; panics unless
+    /// there is one for each.
+    pub fn runtimes(mut self, runtimes: &[Runtime]) -> Self {
+        assert_eq!(runtimes.len(), self.count, "a runtime for each POP");
+        runtimes.clone_into(&mut self.runtimes);
         self
     }
 
@@ -66,6 +76,7 @@ impl ClusterBuilder {
             .collect();
         let pops = proxies.into_iter().enumerate().map(|(index, proxy)| {
             let mut builder = ServerBuilder::new(Edition::Commercial)
+                .runtime(self.runtimes[index])
                 .address(addresses[index])
                 .arguments(["--pop-id", POP_IDS[index], "--cluster", &self.name])
                 .arguments(["--advertise-url", &urls[index]])

@@ -1,5 +1,5 @@
-//! The harness of the black-box tests: it finds and starts the built binaries of both editions,
-//! speaks HTTP to them, stands between them as a proxy that can misbehave, and kills them.
+//! The harness of the black-box tests: it finds and starts the built binaries of both editions on
+//! both runtimes, speaks HTTP to them, stands between them as a proxy that can misbehave, and kills them.
 //! Nothing in here links against the server: what the tests know is what a user can see.
 //!
 //! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
@@ -28,7 +28,7 @@ pub mod session;
 pub mod sync_shim;
 pub mod wait;
 
-pub use binary::Edition;
+pub use binary::{Edition, Runtime};
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use hq::{Hq, Mood};

@@ -1,6 +1,6 @@
 //! One running server.
 
-use crate::binary::{Edition, command};
+use crate::binary::{Edition, Runtime, command_on};
 use crate::client::Client;
 use crate::{Scratch, ports, process, wait};
 use rustix::process::Signal;
@@ -18,6 +18,7 @@ const START_MAX: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub struct ServerBuilder {
     edition: Edition,
+    runtime: Runtime,
     address: SocketAddr,
     data: Option<PathBuf>,
     arguments: Vec<OsString>,
@@ -29,11 +30,18 @@ impl ServerBuilder {
     pub fn new(edition: Edition) -> Self {
         Self {
             edition,
+            runtime: Runtime::under_test(),
             address: ports::free_address(),
             data: None,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
+    }
+
+    /// Runs on this instead of on the runtime under test.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
     }
 
     /// Listens here instead.
@@ -152,7 +160,7 @@ impl Server {
     /// Like `start_again`, but a server that ends instead of listening is an answer.
     pub fn try_start(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "the server is running already");
-        let mut command = command(self.builder.edition);
+        let mut command = command_on(self.builder.runtime, self.builder.edition);
         command.current_dir(self.scratch.path()).arg("serve");
         command.arg("--listen").arg(self.builder.address.to_string());
         command.arg("--data-dir").arg(&self.data).args(&self.builder.arguments);

@@ -2,7 +2,7 @@
 
 use clavitor_tests::client::entry_path;
 use clavitor_tests::wait::seconds;
-use clavitor_tests::{Edition, Server, ServerBuilder, eventually, ports};
+use clavitor_tests::{Edition, Runtime, Server, ServerBuilder, eventually, ports};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -21,7 +21,8 @@ fn first_start_writes_a_private_admin_token_and_a_how_to_and_the_second_neither(
         server.restart();
         assert_eq!(std::fs::read_to_string(&path).expect("it is still there"), text);
         assert_eq!(server.lines_with("admin.token").len(), how_to, "{}", server.log());
-        let listening = format!("clavitor 0.1.0 ({}, tokio) listening on", edition.name());
+        let runtime = Runtime::under_test().name();
+        let listening = format!("clavitor 0.1.0 ({}, {runtime}) listening on", edition.name());
         assert_eq!(server.lines_with(&listening).len(), 2, "{}", server.log());
     }
 }
@@ -160,7 +161,8 @@ fn node_and_health_tell_what_runs() {
         server.client().put("v", "e", b"x").expect(201);
         let node = server.client().node();
         assert_eq!(node["edition"], edition.name());
-        assert_eq!((&node["runtime"], &node["version"]), (&"tokio".into(), &"0.1.0".into()));
+        assert_eq!(node["runtime"], Runtime::under_test().name());
+        assert_eq!(node["version"], "0.1.0");
         assert_eq!((&node["role"], &node["entries"]), (&"primary".into(), &1.into()));
         assert!(node["uptime_s"].is_u64(), "{node}");
         for key in ["pop", "cluster", "epoch", "lease_ms_left"] {

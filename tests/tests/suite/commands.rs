@@ -1,7 +1,7 @@
 //! The client and operator commands.
 
 use clavitor_tests::binary::{self, Finished, command, run, run_with};
-use clavitor_tests::{Edition, Scratch, Server, ServerBuilder, ports};
+use clavitor_tests::{Edition, Runtime, Scratch, Server, ServerBuilder, ports};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,8 @@ pub(crate) fn at(server: &Server, edition: Edition, words: &[&str]) -> Finished 
 fn version_names_the_edition_and_the_runtime() {
     for edition in Edition::ALL {
         let finished = run(edition, Path::new("/"), &["--version"]);
-        let expected = format!("clavitor 0.1.0 ({}, tokio)\n", edition.name());
+        let runtime = Runtime::under_test().name();
+        let expected = format!("clavitor 0.1.0 ({}, {runtime})\n", edition.name());
         assert_eq!((finished.code, finished.stdout), (Some(0), expected));
     }
 }

@@ -1,6 +1,7 @@
 //! The black-box suite: one binary, because linking one per topic costs more than running them.
-//! `CLAVITOR_COMMUNITY_BIN`, `CLAVITOR_COMMERCIAL_BIN` and `CLAVITOR_SIM_BIN` name the binaries
-//! under test; without them they are built first.
+//! It is run once for each runtime: `CLAVITOR_RUNTIME` is `tokio` (also without it) or `smol`.
+//! `CLAVITOR_COMMUNITY_BIN`, `CLAVITOR_COMMERCIAL_BIN`, the same two with `CLAVITOR_SMOL_` in front
+//! and `CLAVITOR_SIM_BIN` name the binaries under test; those that are not named are built first.
 
 mod access_tokens;
 mod alerts;
