@@ -67,8 +67,17 @@ struct Key {
 type Keys = BTreeMap<String, Key>;
 
 /// Runs `rounds` rounds on one pair; the seed decides who is killed and when.
-pub fn run_rounds(rounds: u32, seed: u64, mut progress: impl FnMut(&Summary)) -> Summary {
-    let mut cluster = Cluster::pair();
+pub fn run_rounds(rounds: u32, seed: u64, progress: impl FnMut(&Summary)) -> Summary {
+    run_rounds_on(Cluster::pair(), rounds, seed, progress)
+}
+
+/// Like [`run_rounds`], on this pair.
+pub fn run_rounds_on(
+    mut cluster: Cluster,
+    rounds: u32,
+    seed: u64,
+    mut progress: impl FnMut(&Summary),
+) -> Summary {
     let mut random = Random::new(seed);
     let mut keys: Vec<Keys> = vec![Keys::new(); usize::try_from(WRITERS).expect("a small number")];
     let mut summary = Summary::default();

@@ -129,6 +129,11 @@ impl Server {
         self.builder.environment.push((name.into(), value.into()));
     }
 
+    /// Runs on this from the next start on.
+    pub fn set_runtime(&mut self, runtime: Runtime) {
+        self.builder.runtime = runtime;
+    }
+
     /// Replaces a word among the arguments for the next start; panics if it is not there.
     pub fn replace_argument(&mut self, old: &str, new: &str) {
         let found = self.builder.arguments.iter_mut().find(|word| *word == old);

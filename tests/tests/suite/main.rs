@@ -21,6 +21,7 @@ mod hostile_frames;
 mod identities;
 mod idle;
 mod log;
+mod mixed;
 mod outages;
 mod pair;
 mod proxies;
