@@ -38,6 +38,11 @@ impl Message {
         Ok(Some(message))
     }
 
+    /// Reads the answer to a `HEAD`, which has no body whatever it says about one.
+    pub fn read_answer_to_head(reader: &mut impl BufRead) -> io::Result<Option<Self>> {
+        Self::read_head(reader)
+    }
+
     /// The first value of a header, its name compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -107,7 +112,7 @@ impl Message {
             self.body = vec![0; length];
             return reader.read_exact(&mut self.body);
         }
-        if is_answer && !matches!(self.status(), 204 | 304) {
+        if is_answer && !matches!(self.status(), 100..200 | 204 | 304) {
             reader.read_to_end(&mut self.body)?;
         }
         Ok(())

@@ -26,6 +26,7 @@ mod outages;
 mod pair;
 mod proxies;
 mod retries;
+mod same_answers;
 mod scanners;
 mod settings;
 mod shutdown;
