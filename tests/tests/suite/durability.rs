@@ -2,7 +2,7 @@
 
 use clavitor_tests::client::entry_path;
 use clavitor_tests::wait::seconds;
-use clavitor_tests::{Client, Cluster, Fault, eventually};
+use clavitor_tests::{Client, Cluster, Fault, Runtime, eventually};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -185,6 +185,11 @@ fn latency_does_not_serialise_the_catch_up() {
     let started = Instant::now();
     eventually("sixteen frames are through", seconds(30), || primary.dirty() == Some(0));
     let waited = started.elapsed();
-    assert!(waited < seconds(9), "one at a time would take sixteen seconds: {waited:?}");
+    // A small host has two on their way where others have eight.
+    let limit = match Runtime::under_test() {
+        Runtime::Tokio => seconds(9),
+        Runtime::Smol => seconds(13),
+    };
+    assert!(waited < limit, "one at a time would take sixteen seconds: {waited:?}");
     assert_eq!(cluster.backup().list("v").len(), 1600);
 }
