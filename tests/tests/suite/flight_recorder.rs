@@ -11,10 +11,10 @@ use clavitor_tests::{
 };
 
 /// Beside the data directory: every server of the harness has a directory of its own for both.
-const OPTION: [&str; 2] = ["--flight-recorder", "flight"];
+pub(crate) const OPTION: [&str; 2] = ["--flight-recorder", "flight"];
 const SMALL: [&str; 2] = ["--flight-recorder-bytes", "1MiB"];
 
-fn recording_of(server: &Server) -> PathBuf {
+pub(crate) fn recording_of(server: &Server) -> PathBuf {
     server.data().with_file_name("flight")
 }
 
@@ -25,7 +25,7 @@ fn replay(file: &Path) -> Finished {
 }
 
 /// What the simulator reports of a recording that runs again without a difference.
-fn faithful(file: &Path) -> Report {
+pub(crate) fn faithful(file: &Path) -> Report {
     let finished = replay(file);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let report = Report(finished.stdout);
@@ -33,7 +33,7 @@ fn faithful(file: &Path) -> Report {
     report
 }
 
-struct Report(String);
+pub(crate) struct Report(String);
 
 impl Report {
     fn field(&self, name: &str) -> &str {
@@ -41,7 +41,7 @@ impl Report {
         line.unwrap_or_else(|| panic!("no {name}: {}", self.0)).trim()
     }
 
-    fn number(&self, name: &str) -> u64 {
+    pub(crate) fn number(&self, name: &str) -> u64 {
         let text = self.field(name);
         text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}"))
     }

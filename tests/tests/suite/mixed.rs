@@ -1,5 +1,6 @@
 //! Pairs whose POPs run on different runtimes: a tokio primary with a smol backup, and the reverse.
 
+use crate::flight_recorder::{OPTION, faithful, recording_of};
 use clavitor_tests::wait::seconds;
 use clavitor_tests::{Cluster, ClusterBuilder, Edition, Runtime, Server, crash, eventually};
 
@@ -93,5 +94,27 @@ fn a_data_directory_belongs_to_no_runtime() {
                 client.list("v").iter().map(|entry| entry["name"].clone()).collect();
             assert_eq!(names, ["e0", "e1", "e2"][..=round], "{edition:?} on {runtime:?}");
         }
+    }
+}
+
+#[test]
+fn recordings_of_both_run_again_and_one_goes_on_where_the_other_ended() {
+    for runtimes in MIXES {
+        let mut cluster = ClusterBuilder::new(2).runtimes(&runtimes).arguments(&OPTION).start();
+        for runtime in [runtimes[1], runtimes[0]] {
+            let primary = cluster.primary();
+            (0..50).for_each(|number| _ = primary.put("v", &format!("e{number}"), b"x"));
+            cluster.settle();
+            let server = &mut cluster.pops[0].server;
+            server.kill9();
+            server.set_runtime(runtime);
+            server.start_again();
+            cluster.settle();
+        }
+        for pop in &mut cluster.pops {
+            pop.server.kill9();
+        }
+        assert_eq!(faithful(&recording_of(&cluster.pops[0].server)).number("processes"), 3);
+        assert_eq!(faithful(&recording_of(&cluster.pops[1].server)).number("processes"), 1);
     }
 }
