@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use async_io::Async;
 use async_signal::{Signal, Signals};
-use futures_util::StreamExt;
+use smol::stream::StreamExt;
 use smol_hyper::rt::FuturesIo;
 
 /// Waits for the next connection.

@@ -96,5 +96,5 @@ async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
         return Ok(vec![address]);
     }
     let name = address.to_owned();
-    blocking::unblock(move || Ok(name.to_socket_addrs()?.collect())).await
+    smol::unblock(move || Ok(name.to_socket_addrs()?.collect())).await
 }

@@ -17,7 +17,7 @@ static EXECUTOR: StaticExecutor = StaticExecutor::new();
 
 /// Runs a future, and all that it spawns, until the future ends.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    async_io::block_on(EXECUTOR.run(future))
+    smol::block_on(EXECUTOR.run(future))
 }
 
 /// The smol runtime of this process.
