@@ -3,7 +3,7 @@
 //! Nothing here performs I/O, reads a clock or draws a random number; callers hand in time, facts
 //! and entropy, and carry out the effects that come back. `no_std` keeps it so by construction.
 //!
-//! Reading order: [`time`] and [`id`] name things, [`hlc`] orders them, [`record`] is what is
+//! Reading order: [`time`] and [`id`] name things, [`source`] tells clients apart, [`hlc`] orders them, [`record`] is what is
 //! stored, [`codec`] is its bytes, [`credential`] proves access; [`store`] is what transactions do
 //! to tables of bytes, [`entry`] and [`token`] are what clients do in them; [`alert`], [`backoff`]
 //! and [`edition`] are what machines are made of; [`shutdown`], [`telemetry`] and [`pop`] are the
@@ -21,6 +21,8 @@ pub mod id;
 pub mod hlc;
 
 pub mod name;
+
+pub mod source;
 
 pub mod record;
 

@@ -5,7 +5,7 @@
 mod report;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use clavitor_core::id::OpId;
@@ -62,6 +62,11 @@ impl Reporter {
         (self.taken.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
     }
 
+    fn build<P: Plumbing>(&self, api: &Api<P>) -> Vec<u8> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        report::build(api, &self.about, &mut last, self.counts())
+    }
+
     fn post(&self, body: Bytes) -> Post {
         Post {
             url: self.url.clone(),
@@ -113,7 +118,7 @@ fn send<P: Plumbing>(
     let (reporter, api, mailbox) = (reporter.clone(), api.clone(), mailbox.clone());
     let (sender, carrier) = (reporter.clone(), runtime.clone());
     let task = async move {
-        let report = report::build(&api, &sender.about, &mut lock(&sender.last), sender.counts());
+        let report = sender.build(&api);
         let posted = carrier.post(sender.post(report.into())).await;
         let status = posted.ok().map(|posted| posted.status);
         mailbox.push(pop::Input::ReportAnswered { op, status }.into());
@@ -127,8 +132,4 @@ fn reason(outcome: Outcome) -> String {
         Outcome::TimedOut => format!("no answer within {} s", TIMEOUT_MS / 1_000),
         Outcome::Taken | Outcome::Unreachable => "it cannot be reached".to_owned(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,6 +1,5 @@
-//! A POP of a cluster: composes the machines of its peers, its waiting clients, its alerts and its way
-//! out.
-//! It routes, and owns no policy.
+//! A POP of a cluster: composes the machines of its peers, its waiting clients, its alerts and its
+//! way out. It routes, and owns no policy.
 
 use alloc::vec::Vec;
 

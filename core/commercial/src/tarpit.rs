@@ -4,8 +4,9 @@ mod queue;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
+use clavitor_core::source::network_of;
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +25,6 @@ pub const GRID_MS: u64 = 100;
 /// How many connections are held at the most, unless something else is set.
 pub const HELD_MAX: u32 = 1_000;
 
-/// File descriptors that are left for all else than clients: the store, peers, the log.
-pub const DESCRIPTORS_RESERVED: u64 = 256;
-
 const _: () = assert!(INTERVAL_MS.is_multiple_of(GRID_MS) && BODY_BYTES > 0);
 
 /// How many connections are held.
@@ -40,10 +38,9 @@ pub struct Limits {
 
 impl Limits {
     /// As many as wanted, as far as a process with so many file descriptors can afford them beside
-    /// its `connections_max`; a quarter of the descriptors if those leave less.
+    /// those that are kept for all else; a quarter of the descriptors if those leave less.
     #[must_use]
-    pub fn affordable(self, descriptors: u64, connections_max: u64) -> Self {
-        let kept = connections_max.saturating_add(DESCRIPTORS_RESERVED);
+    pub fn affordable(self, descriptors: u64, kept: u64) -> Self {
         let left = descriptors.saturating_sub(kept).max(descriptors / 4);
         Self { held_max: self.held_max.min(u32::try_from(left).unwrap_or(u32::MAX)), ..self }
     }
@@ -169,7 +166,7 @@ impl Tarpit {
     }
 
     fn on_arrived(&mut self, now: Instant, address: IpAddr) -> Effect {
-        let client = self.limits.per_address.map(|max| (counted(address), max));
+        let client = self.limits.per_address.map(|max| (network_of(address), max));
         let is_one_too_many = client.is_some_and(|(client, max)| {
             self.by_address.get(&client).is_some_and(|held| *held >= max) || max == 0
         });
@@ -231,18 +228,6 @@ fn first_due(now: Instant) -> Instant {
     let grid = Instant::from_ms(GRID_MS).0;
     let due = now.plus_ms(INTERVAL_MS).0;
     Instant(due.checked_next_multiple_of(grid).unwrap_or(u64::MAX))
-}
-
-/// What one client's connections are counted under: it can choose the lower half of an IPv6
-/// address.
-fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-    }
 }
 
 /// Whether a path that matches no route is answered promptly all the same, by its segments: what

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use clavitor_commercial::tarpit::{
-    self as machine, BODY_BYTES, Effect, Held, Input, Limits, Tarpit as Machine, Totals,
+    BODY_BYTES, Effect, Held, Input, Limits, Tarpit as Machine, Totals,
 };
-use clavitor_node::http::{self, CONNECTIONS_MAX, SLOW_BYTES, SlowAnswer};
+use clavitor_node::http::{CONNECTIONS_MAX, DESCRIPTORS_RESERVED, SLOW_BYTES, SlowAnswer};
 use clavitor_node::settings::TarpitSettings;
 use clavitor_node::{log, wall};
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -23,8 +23,6 @@ use crate::lock;
 use drip::Dripper;
 
 const _: () = assert!(SLOW_BYTES == BODY_BYTES as usize);
-// The connections that are served and those that are held share one limit of open files.
-const _: () = assert!(http::DESCRIPTORS_RESERVED == machine::DESCRIPTORS_RESERVED);
 
 /// What the kernel may keep of what a held client still sends, in bytes: nobody reads it.
 const UNREAD_BYTES_MAX: usize = 4_096;
@@ -78,7 +76,7 @@ impl Tarpit {
         }
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let limits = Limits { held_max: connections_max, per_address };
-        let limits = limits.affordable(descriptors, CONNECTIONS_MAX as u64);
+        let limits = limits.affordable(descriptors, CONNECTIONS_MAX as u64 + DESCRIPTORS_RESERVED);
         if limits.held_max < connections_max {
             log::line(&format!(
                 "the tarpit holds at most {} connections: the system allows {descriptors} open files",

@@ -2,10 +2,11 @@
 //! minute, so that a scanner cannot fill the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use clavitor_core::source::network_of;
 use http::StatusCode;
 
 use crate::{log, wall};
@@ -64,7 +65,7 @@ impl Ledger {
         if !is_worth_a_line || !has_room {
             return;
         }
-        let is_first = refused.this_minute.insert((network(source), code));
+        let is_first = refused.this_minute.insert((network_of(source), code));
         refused.scanners += usize::from(is_first && is_slow);
         drop(refused);
         if is_first {
@@ -90,14 +91,6 @@ impl Ledger {
     }
 }
 
-/// What sources are told apart by: a client can choose the lower half of an IPv6 address.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
-}
-
 fn is_worth_a_line(code: &str) -> bool {
     matches!(code, "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP")
         || code.starts_with("CV-FRAME-")
@@ -105,6 +98,8 @@ fn is_worth_a_line(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]

@@ -219,7 +219,7 @@ fn one_address_has_only_so_many_slots() {
 #[test]
 fn connections_and_a_reserve_come_before_slots() {
     let wanted = Limits { held_max: 10_000, per_address: None };
-    let held_max = |descriptors| wanted.affordable(descriptors, 4_096).held_max;
+    let held_max = |descriptors| wanted.affordable(descriptors, 4_096 + 256).held_max;
     assert_eq!(held_max(1_048_576), 10_000);
     assert_eq!(held_max(14_352), 10_000);
     assert_eq!(held_max(14_351), 9_999);

@@ -64,12 +64,8 @@ impl Assembly<'_> {
             }
             return None;
         };
-        if !allow_plain_http && !host.is_loopback() {
-            let naming = self.naming(Key::TelemetryHost);
-            self.problems.push(format!(
-                "{naming}: {host} is not loopback, and TLS is not there yet: --allow-plain-http \
-                 accepts unencrypted traffic"
-            ));
+        if !allow_plain_http {
+            self.require_loopback_peers(Key::TelemetryHost, std::slice::from_ref(&host), None);
         }
         if token.is_none() {
             let naming = self.naming(Key::TelemetryHost);
