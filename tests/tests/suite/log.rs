@@ -7,7 +7,7 @@ use clavitor_tests::{Edition, Scratch, ports, process};
 use rustix::process::Signal;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Instant;
 
 /// Has each of so many clients refused, which is a line each; whether all are answered in time.
@@ -31,13 +31,14 @@ fn a_server_whose_lines_nobody_reads_goes_on_and_ends_and_says_what_is_missing()
         let (mut unread, pipe) = std::io::pipe().expect("a pipe");
         let bytes =
             rustix::pipe::fcntl_setpipe_size(&pipe, 16 * 1024).expect("its size can be set");
-        let mut server = command(edition)
+        let server = command(edition)
             .current_dir(scratch.path())
             .args(["serve", "--listen", &address.to_string()])
             .args(["--trusted-proxy", "127.0.0.1"])
             .stderr(Stdio::from(pipe))
             .spawn()
             .expect("it starts");
+        let mut server = Running(server);
         eventually("it listens", seconds(10), || TcpStream::connect(address).is_ok());
         assert!(refuse(address, 400), "it stands still");
 
@@ -46,8 +47,8 @@ fn a_server_whose_lines_nobody_reads_goes_on_and_ends_and_says_what_is_missing()
         assert!(read > bytes / 2, "{read} of {bytes}");
         assert!(refuse(address, 401), "it stands still");
         let started = Instant::now();
-        process::signal(server.id(), Signal::TERM);
-        let status = eventually_ended(&mut server);
+        process::signal(server.0.id(), Signal::TERM);
+        let status = eventually_ended(&mut server.0);
         assert!(status.success() && started.elapsed() < seconds(2), "{:?}", started.elapsed());
         let mut rest = String::new();
         unread.read_to_string(&mut rest).expect("lines are text");
@@ -58,7 +59,18 @@ fn a_server_whose_lines_nobody_reads_goes_on_and_ends_and_says_what_is_missing()
     }
 }
 
-fn eventually_ended(server: &mut std::process::Child) -> std::process::ExitStatus {
+/// A server that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn eventually_ended(server: &mut Child) -> ExitStatus {
     let mut status = None;
     eventually("it ends", seconds(7), || {
         status = server.try_wait().expect("a child can be waited for");
