@@ -147,7 +147,7 @@ impl Sender<'_> {
     pub fn build(self, peer: u8, order: &Order, load: Load) -> Built {
         let op = order.op;
         let alert = (load.damaged > 0).then(|| {
-            let message = "damaged records cannot be replicated; run `clavitor check`";
+            let message = "damaged records cannot be replicated; run the `check` command";
             Alert::new(AlertType::StorageFailed, message).with("records", load.damaged)
         });
         let records = u32::try_from(load.records.len()).unwrap_or(u32::MAX);

@@ -105,7 +105,7 @@ impl<R: Runtime> Commercial<R> {
                 Ok(()) => return true,
                 Err(WriteError::Full | WriteError::Busy) => {}
                 Err(WriteError::Damaged) => {
-                    let message = "bookkeeping about peers cannot be read; run `clavitor check`";
+                    let message = "bookkeeping about peers cannot be read; run the `check` command";
                     self.alert_operator(Alert::new(AlertType::StorageFailed, message));
                     return false;
                 }
