@@ -86,6 +86,9 @@ where
     let mut builder = http1::Builder::new();
     builder.timer(Alarm::new(means.timer.clone())).header_read_timeout(HEAD_TIMEOUT);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    // Whoever is done sending still waits for its answer. It looks like one that is gone, which is now found
+    // out by writing to it; until then it keeps its place, for seconds, since no answer takes longer.
+    builder.half_close(true);
     let mut connection = builder.serve_connection(Stall::new(io, means.clone()), service);
     let end = serve_to_the_end(&mut connection, &means.connections, &means.pending).await;
     let io = connection.into_parts().io;

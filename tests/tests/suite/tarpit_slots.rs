@@ -119,6 +119,19 @@ fn every_way_to_leave_gives_the_slot_back_once() {
 }
 
 #[test]
+fn whoever_closes_his_half_before_the_answer_gets_its_head_and_takes_no_slot() {
+    let server = server(&["--tarpit-connections-max", "1"]);
+    for round in 1..=30 {
+        let mut stream = send(&server, SCAN);
+        stream.shutdown(Shutdown::Write).expect("it is open");
+        assert!(head(&mut stream).is_some(), "round {round}");
+        assert!(is_closed(&mut stream), "round {round}");
+        await_held(&server, 0);
+    }
+    assert_eq!((counted(&server, "held_total"), counted(&server, "dropped_total")), (30, 0));
+}
+
+#[test]
 fn one_address_can_be_given_fewer_slots() {
     let arguments = [
         "--tarpit-connections-max",

@@ -25,10 +25,7 @@ const DOUBLED: &[u8] =
 /// What a client sends once it has so many answers.
 type Part = (usize, &'static [u8]);
 
-/// Nothing more comes, once there are two answers: who closes before is not answered.
-const END: Part = (2, b"");
-
-/// A client that sends part after part, and then nothing more.
+/// A client that sends part after part, and then closes its half.
 struct Client {
     sends: VecDeque<Part>,
     // How often it is asked in vain to take bytes.
@@ -157,19 +154,19 @@ fn an_answer_that_leaves_a_body_unread_says_that_it_is_the_last_one() {
         assert_eq!(statuses(&got), ["401"]);
         assert!(str::from_utf8(&got).unwrap().contains("connection: close\r\n"));
     }
-    assert_eq!(converse(accept, [(0, &together[..]), (1, next), END]), ["200", "200"]);
+    assert_eq!(converse(accept, [(0, &together[..]), (1, next)]), ["200", "200"]);
 }
 
 #[test]
 fn a_doubled_length_is_refused_after_a_body_that_was_read() {
     let first = b"PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
-    assert_eq!(converse(accept, [(0, &first[..]), (1, DOUBLED), END]), ["200", "400"]);
+    assert_eq!(converse(accept, [(0, &first[..]), (1, DOUBLED)]), ["200", "400"]);
 }
 
 #[test]
 fn a_doubled_length_is_refused_after_a_request_without_a_body() {
     let first = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(converse(refuse, [(0, &first[..]), (1, DOUBLED), END]), ["401", "400"]);
+    assert_eq!(converse(refuse, [(0, &first[..]), (1, DOUBLED)]), ["401", "400"]);
 }
 
 const UNKNOWN: &[u8] = b"GET /wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -178,6 +175,34 @@ const KNOWN: &[u8] = b"GET /known HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Nothing more comes while anybody listens.
 const WAIT: Part = (9, b"");
+
+/// Answers only when it is asked again: the parser has time to find out that nothing more comes.
+fn deliberate(request: Request<Scripted>) -> BoxFuture<'static, Result<Response, Problem>> {
+    Box::pin(async move {
+        let mut turns = 3;
+        poll_fn(|cx| {
+            turns -= 1;
+            cx.waker().wake_by_ref();
+            if turns == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        accept(request).await
+    })
+}
+
+#[test]
+fn a_client_that_has_closed_its_half_is_answered() {
+    assert_eq!(converse(deliberate, [(0, KNOWN)]), ["200"]);
+    assert_eq!(converse(deliberate, [(0, KNOWN), (1, KNOWN)]), ["200", "200"]);
+    let pipelined = [KNOWN, KNOWN].concat().leak();
+    assert_eq!(converse(deliberate, [(0, &*pipelined)]), ["200", "200"]);
+}
+
+#[test]
+fn a_stranger_that_has_closed_its_half_is_handed_over() {
+    let end = serve_whole(give_slowly, client([(0, UNKNOWN)], 0), &Connections::default());
+    assert!(end.is_some());
+}
 
 #[test]
 fn a_slow_answer_takes_the_connection_with_it_and_gives_its_place_back() {
