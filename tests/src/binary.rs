@@ -27,7 +27,8 @@ impl Edition {
         }
     }
 
-    fn features(self) -> &'static [&'static str] {
+    /// What cargo is told to build it.
+    pub fn features(self) -> &'static [&'static str] {
         match self {
             Self::Community => &[],
             Self::Commercial => &["--features", "commercial"],

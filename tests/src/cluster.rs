@@ -21,6 +21,7 @@ pub struct ClusterBuilder {
     secret: Vec<u8>,
     runtimes: Vec<Runtime>,
     arguments: Vec<String>,
+    memory_max: Option<u64>,
 }
 
 impl ClusterBuilder {
@@ -33,6 +34,7 @@ impl ClusterBuilder {
             secret: new_secret(7),
             runtimes: vec![Runtime::under_test(); count],
             arguments: Vec::new(),
+            memory_max: None,
         }
     }
 
@@ -53,6 +55,12 @@ impl ClusterBuilder {
     pub fn runtimes(mut self, runtimes: &[Runtime]) -> Self {
         assert_eq!(runtimes.len(), self.count, "a runtime for each POP");
         runtimes.clone_into(&mut self.runtimes);
+        self
+    }
+
+    /// Gives every POP a memory cgroup of so many bytes to itself.
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.memory_max = Some(bytes);
         self
     }
 
@@ -85,6 +93,9 @@ impl ClusterBuilder {
                 .arguments(&self.arguments);
             for url in &urls[1..] {
                 builder = builder.arguments(["--replication-backup", url]);
+            }
+            if let Some(bytes) = self.memory_max {
+                builder = builder.memory_max(bytes);
             }
             let server = builder.prepare();
             Pop { id: POP_IDS[index], url: urls[index].clone(), server, proxy }

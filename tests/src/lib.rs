@@ -6,10 +6,11 @@
 //! a client ([`client`], [`raw`] for what no client would send), the network between
 //! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), a legitimate client beside those who
 //! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]), what the
-//! kernel says about a process ([`process`]), and the crash rounds that the suite and the
+//! kernel says about a process ([`process`]) and how little memory it may have ([`cgroup`]), and the crash rounds that the suite and the
 //! `crash-rounds` program share ([`crash`]).
 
 pub mod binary;
+pub mod cgroup;
 pub mod client;
 pub mod cluster;
 pub mod crash;
@@ -29,6 +30,7 @@ pub mod sync_shim;
 pub mod wait;
 
 pub use binary::{Edition, Runtime};
+pub use cgroup::MemoryCgroup;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use hq::{Hq, Mood};

@@ -1,6 +1,7 @@
 //! One running server.
 
 use crate::binary::{Edition, Runtime, command_on};
+use crate::cgroup::MemoryCgroup;
 use crate::client::Client;
 use crate::{Scratch, ports, process, wait};
 use rustix::process::Signal;
@@ -23,6 +24,7 @@ pub struct ServerBuilder {
     data: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    memory_max: Option<u64>,
 }
 
 impl ServerBuilder {
@@ -35,6 +37,7 @@ impl ServerBuilder {
             data: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            memory_max: memory_of_all(),
         }
     }
 
@@ -53,6 +56,12 @@ impl ServerBuilder {
     /// Keeps its data here instead of in a directory of its own.
     pub fn data(mut self, path: &Path) -> Self {
         self.data = Some(path.to_owned());
+        self
+    }
+
+    /// Has a memory cgroup of so many bytes to itself. Starting panics where none can be made.
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.memory_max = Some(bytes);
         self
     }
 
@@ -79,7 +88,10 @@ impl ServerBuilder {
     pub fn prepare(self) -> Server {
         let scratch = Scratch::new("server");
         let data = self.data.clone().unwrap_or_else(|| scratch.path().join("data"));
-        Server { builder: self, scratch, data, child: None, lines: Lines::default() }
+        let memory = self.memory_max.map(|bytes| {
+            MemoryCgroup::new(bytes).unwrap_or_else(|reason| panic!("no memory cgroup: {reason}"))
+        });
+        Server { builder: self, scratch, data, child: None, lines: Lines::default(), memory }
     }
 }
 
@@ -91,6 +103,15 @@ pub struct Server {
     data: PathBuf,
     child: Option<Child>,
     lines: Lines,
+    memory: Option<MemoryCgroup>,
+}
+
+/// How much memory every server has that is not given another limit: `CLAVITOR_MEMORY_MIB`, and all there
+/// is without it.
+fn memory_of_all() -> Option<u64> {
+    let text = std::env::var("CLAVITOR_MEMORY_MIB").ok()?;
+    let mib: u64 = text.parse().unwrap_or_else(|_| panic!("CLAVITOR_MEMORY_MIB: {text:?}"));
+    Some(mib * 1024 * 1024)
 }
 
 impl Server {
@@ -117,6 +138,11 @@ impl Server {
     /// Process id; panics if it is not running.
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// The memory cgroup that it has to itself, if it has one.
+    pub fn memory(&self) -> Option<&MemoryCgroup> {
+        self.memory.as_ref()
     }
 
     /// Adds arguments for the next start.
@@ -170,6 +196,9 @@ impl Server {
         command.arg("--listen").arg(self.builder.address.to_string());
         command.arg("--data-dir").arg(&self.data).args(&self.builder.arguments);
         command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(memory) = &self.memory {
+            command = memory.confined(&command);
+        }
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| format!("the server cannot be started: {error}"))?;
         let already = self.lines.count();

@@ -5,28 +5,43 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The variables by which the harness finds the binaries.
-const BINARIES: [(&str, &[&str], &str); 2] = [
-    ("CLAVITOR_COMMUNITY_BIN", &[], "target/community"),
-    ("CLAVITOR_COMMERCIAL_BIN", &["--features", "commercial"], "target/commercial"),
+use clavitor_tests::{Edition, Runtime};
+
+/// The variables by which the harness finds the binaries of a runtime.
+const BINARIES: [(Runtime, &str, Edition); 4] = [
+    (Runtime::Tokio, "CLAVITOR_COMMUNITY_BIN", Edition::Community),
+    (Runtime::Tokio, "CLAVITOR_COMMERCIAL_BIN", Edition::Commercial),
+    (Runtime::Smol, "CLAVITOR_SMOL_COMMUNITY_BIN", Edition::Community),
+    (Runtime::Smol, "CLAVITOR_SMOL_COMMERCIAL_BIN", Edition::Commercial),
 ];
 
-/// Returns at once if the binaries are named already; otherwise builds them and starts this
-/// program over with their names in its environment.
-pub(crate) fn settle_binaries() -> Result<()> {
-    let missing: Vec<_> =
-        BINARIES.iter().filter(|(name, ..)| std::env::var_os(name).is_none()).collect();
+/// Returns at once if the binaries on these runtimes are named already; otherwise builds them and starts
+/// this program over with their names in its environment.
+pub(crate) fn settle_binaries(runtimes: &[Runtime]) -> Result<()> {
+    let is_missing = |(runtime, name, _): &&(Runtime, &str, Edition)| {
+        runtimes.contains(runtime) && std::env::var_os(name).is_none()
+    };
+    let missing: Vec<_> = BINARIES.iter().filter(is_missing).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let mut again = Command::new(std::env::current_exe()?);
     again.args(std::env::args_os().skip(1));
-    for (name, features, target) in missing {
-        run(cargo(&["build", "--release", "-p", "clavitor", "--target-dir", target])
-            .args(*features))?;
-        again.env(name, workspace().join(target).join("release/clavitor"));
+    for (runtime, name, edition) in missing {
+        let (profile, program) = (profile(*runtime), runtime.program());
+        let target = Path::new("target").join(edition.name());
+        let mut build = cargo(&["build", "--profile", profile, "-p", program, "--target-dir"]);
+        run(build.arg(&target).args(edition.features()))?;
+        again.env(name, workspace().join(target).join(profile).join(program));
     }
     Err(again.exec())
+}
+
+fn profile(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Tokio => "release",
+        Runtime::Smol => "small",
+    }
 }
 
 /// The bare hyper server that reads are compared with.

@@ -15,7 +15,7 @@ const TURNS: u64 = 8;
 const READS_IN_TURN: u64 = 6_000;
 
 /// A vault that someone reads: what is compared is what a server does, not a cache.
-const ENTRIES: u64 = 1_000;
+pub(crate) const ENTRIES: u64 = 1_000;
 
 pub(crate) fn measure() {
     let what = "GET of 1 KiB, 64 clients, beside bare hyper";
@@ -42,15 +42,16 @@ pub(crate) fn measure() {
 }
 
 /// All clients, on threads enough that they are not what limits the servers.
-struct Readers([Load; 2]);
+pub(crate) struct Readers([Load; 2]);
 
 impl Readers {
-    fn connect(address: SocketAddr, token: &str) -> Self {
+    /// Connects them.
+    pub(crate) fn connect(address: SocketAddr, token: &str) -> Self {
         Self([(); 2].map(|()| Load::connect(address, CLIENTS / 2, Template::get(token))))
     }
 
     /// Reads per second in one turn.
-    fn rate(&mut self, turn: u64) -> f64 {
+    pub(crate) fn rate(&mut self, turn: u64) -> f64 {
         let started = Instant::now();
         std::thread::scope(|scope| {
             for (at, load) in self.0.iter_mut().enumerate() {

@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p clavitor-tests --bin bench -- [WORD]` with one of [`PARTS`] or `all`
 //! builds what it needs (into `target/community` and `target/commercial`), unless
-//! `CLAVITOR_COMMUNITY_BIN` and `CLAVITOR_COMMERCIAL_BIN` name binaries. `TMPDIR` says on which
+//! `CLAVITOR_COMMUNITY_BIN`, `CLAVITOR_COMMERCIAL_BIN` and, for the words that begin with `smol`,
+//! `CLAVITOR_SMOL_COMMUNITY_BIN` and `CLAVITOR_SMOL_COMMERCIAL_BIN` name binaries. `TMPDIR` says on which
 //! disk. Ratios travel from machine to machine, absolute figures do not.
 
 mod build;
@@ -19,9 +20,12 @@ mod report;
 mod scanners;
 mod size;
 mod slow;
+mod smol;
 mod tarpit;
 
 use std::process::ExitCode;
+
+use clavitor_tests::Runtime;
 
 /// How many rounds; the median counts.
 const ROUNDS: usize = 5;
@@ -36,7 +40,7 @@ const ENTRIES: u64 = 10_000;
 const BLOB_BYTES: usize = 1024;
 
 /// What can be asked for by name.
-const PARTS: [(&str, fn()); 12] = [
+const PARTS: [(&str, fn()); 16] = [
     ("size", size::measure),
     ("get", get::measure),
     ("put", put::measure),
@@ -49,6 +53,10 @@ const PARTS: [(&str, fn()); 12] = [
     ("tarpit-sigterm", tarpit::sigterm::measure),
     ("tarpit-p99", tarpit::p99::measure),
     ("scanners", scanners::measure),
+    ("smol-put", smol::rates::put),
+    ("smol-get", smol::rates::get),
+    ("smol-memory", smol::memory::measure),
+    ("smol-cgroup", smol::cgroup::measure),
 ];
 
 fn main() -> ExitCode {
@@ -59,7 +67,9 @@ fn main() -> ExitCode {
         eprintln!("usage: bench [{names}|all]");
         return ExitCode::from(2);
     }
-    if let Err(error) = build::settle_binaries() {
+    let is_smol = chosen.iter().any(|(name, _)| name.starts_with("smol"));
+    let runtimes = if is_smol { Runtime::ALL.to_vec() } else { vec![Runtime::under_test()] };
+    if let Err(error) = build::settle_binaries(&runtimes) {
         eprintln!("the binaries cannot be built: {error}");
         return ExitCode::FAILURE;
     }

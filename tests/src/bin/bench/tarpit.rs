@@ -2,15 +2,15 @@
 //! write a second to each.
 
 pub(crate) mod cpu;
-mod crowd;
+pub(crate) mod crowd;
 pub(crate) mod drop;
 pub(crate) mod memory;
 pub(crate) mod p99;
-mod pit;
+pub(crate) mod pit;
 pub(crate) mod sigterm;
 
 /// More than any row holds.
-const HELD_MAX: usize = 12_000;
+pub(crate) const HELD_MAX: usize = 12_000;
 
 /// What endlessh needs in order to be a rival.
 const RIVAL: &str = "endlessh";

@@ -20,9 +20,13 @@ impl Crowd {
     /// Opens more until there are so many, each once the one before has its answer's head, where
     /// there is one.
     pub(crate) fn grow(&mut self, pit: &Pit, count: usize) {
-        let guess = pit.guess();
+        self.come(pit.address(), pit.guess(), count);
+    }
+
+    /// The same at an address where this is to be said.
+    pub(crate) fn come(&mut self, to: SocketAddr, guess: &[u8], count: usize) {
         while self.streams.len() < count {
-            let mut stream = open(pit.address(), self.opened);
+            let mut stream = open(to, self.opened);
             self.opened += 1;
             if !guess.is_empty() {
                 stream.write_all(guess).expect("the server reads");

@@ -11,7 +11,7 @@ const FEW: usize = 2_000;
 const MANY: usize = 10_000;
 
 /// What one that is held may take.
-const BYTES_MAX: f64 = 1024.0;
+pub(crate) const BYTES_MAX: f64 = 1024.0;
 
 pub(crate) fn measure() {
     process::raise_open_files();
@@ -28,7 +28,8 @@ pub(crate) fn measure() {
     report::below_beside(what, "B", &ours, &both, &absent, BYTES_MAX);
 }
 
-fn bytes_each(pit: &Pit) -> f64 {
+/// The bytes that each takes of those who are held.
+pub(crate) fn bytes_each(pit: &Pit) -> f64 {
     let mut crowd = Crowd::default();
     let mut resident = |count| {
         crowd.grow(pit, count);

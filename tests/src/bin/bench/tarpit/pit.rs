@@ -5,12 +5,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clavitor_tests::wait::{eventually, seconds};
-use clavitor_tests::{Edition, Server, ServerBuilder, foreign, metrics, ports, process};
+use clavitor_tests::{Edition, Runtime, Server, ServerBuilder, foreign, metrics, ports, process};
 
 use super::{HELD_MAX, RIVAL};
 
 /// A guess at a path that no vault has.
-const GUESS: &[u8] = b"GET /wp-login.php HTTP/1.1\r\nHost: bench\r\n\r\n";
+pub(crate) const GUESS: &[u8] = b"GET /wp-login.php HTTP/1.1\r\nHost: bench\r\n\r\n";
 
 /// How long what was opened may take to be held.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -30,8 +30,14 @@ pub(crate) struct Endlessh {
 impl Pit {
     /// A Commercial server that holds so many at the most.
     pub(crate) fn ours(held_max: usize) -> Self {
+        Self::ours_on(Runtime::under_test(), held_max)
+    }
+
+    /// The same on this runtime.
+    pub(crate) fn ours_on(runtime: Runtime, held_max: usize) -> Self {
         let cap = ["--tarpit-connections-max".to_owned(), held_max.to_string()];
-        Self::Ours(ServerBuilder::new(Edition::Commercial).arguments(cap).start())
+        let server = ServerBuilder::new(Edition::Commercial).runtime(runtime);
+        Self::Ours(server.arguments(cap).start())
     }
 
     /// The rival, writing once a second to each; the reason if there is none.
