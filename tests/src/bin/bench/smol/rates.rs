@@ -73,7 +73,7 @@ impl OneCore {
             let mut slowness = [0.0; 2];
             for turn in round * TURNS..(round + 1) * TURNS {
                 // Who comes first changes, too.
-                for at in [turn as usize % 2, (turn as usize + 1) % 2] {
+                for at in if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
                     let id = self.both[at].id();
                     let (spent, started) = (process::cpu_time(id), Instant::now());
                     slowness[at] += 1.0 / rate(at, turn);
