@@ -20,7 +20,7 @@ mod report;
 mod scanners;
 mod size;
 mod slow;
-mod smol;
+mod small;
 mod tarpit;
 
 use std::process::ExitCode;
@@ -53,10 +53,10 @@ const PARTS: [(&str, fn()); 16] = [
     ("tarpit-sigterm", tarpit::sigterm::measure),
     ("tarpit-p99", tarpit::p99::measure),
     ("scanners", scanners::measure),
-    ("smol-put", smol::rates::put),
-    ("smol-get", smol::rates::get),
-    ("smol-memory", smol::memory::measure),
-    ("smol-cgroup", smol::cgroup::measure),
+    ("smol-put", small::rates::put),
+    ("smol-get", small::rates::get),
+    ("smol-memory", small::memory::measure),
+    ("smol-cgroup", small::cgroup::measure),
 ];
 
 fn main() -> ExitCode {
