@@ -34,6 +34,10 @@ pub mod pop;
 
 pub mod tarpit;
 
+pub mod renewal;
+
+pub mod lease;
+
 pub mod cluster;
 
 pub mod received;

@@ -1,0 +1,1 @@
+//! What is answered to DNS questions: bytes in, bytes out.

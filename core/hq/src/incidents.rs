@@ -1,0 +1,1 @@
+//! Alerts as operators see them: each shown once, opened, repeated, resolved.
