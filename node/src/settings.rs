@@ -16,7 +16,7 @@ mod url;
 mod values;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use assembly::Assembly;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub advertise_url: Option<String>,
     /// What replication needs; always `None` in a community server.
     pub replication: Option<ReplicationSettings>,
+    /// The control plane, if there is one; always `None` in a community server.
+    pub hq: Option<HqSettings>,
     /// Whose word about a client's address is taken.
     pub trusted_proxies: Vec<Network>,
     /// What the tarpit may hold; a community server has none.
@@ -115,6 +117,32 @@ impl TelemetrySettings {
     pub fn every_ms(&self) -> u64 {
         self.freq_s.saturating_mul(1_000)
     }
+}
+
+/// What a primary does that can neither renew its lease nor gather lease votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fencing {
+    /// It stops taking writes.
+    Lease,
+    /// It goes on.
+    Merge,
+}
+
+/// The control plane, and what it is told of this server.
+#[derive(Clone, Debug)]
+pub struct HqSettings {
+    /// `http://host:port`, normalised.
+    pub url: String,
+    /// The POP token: visible ASCII.
+    pub token: Secret,
+    /// What DNS answers for this server: at most one of IPv4 and one of IPv6.
+    pub dns_addresses: Vec<IpAddr>,
+    /// What happens to writes without a lease.
+    pub fencing: Fencing,
+    /// This server's POP id.
+    pub pop_id: String,
+    /// The region of this server; empty if none was given.
+    pub region: String,
 }
 
 /// What replication needs to know. The cluster's URLs are normalised and distinct, and
@@ -197,6 +225,7 @@ pub fn judge_text(name: &Path, text: &str, is_commercial: bool) -> Result<Loaded
     let mut given = file::parse(name, text, is_commercial, &mut problems);
     given.remove(&Key::ReplicationTokenFile);
     given.remove(&Key::TelemetryTokenFile);
+    given.remove(&Key::HqTokenFile);
     assemble(&given, is_commercial, problems)
 }
 

@@ -1,5 +1,6 @@
 //! Turns what was given into settings that fit together, or into sentences about what does not.
 
+mod hq;
 mod outward;
 
 use std::ffi::OsString;
@@ -43,9 +44,11 @@ impl<'a> Assembly<'a> {
         }
         let flight_recorder = self.flight_recorder();
         let trusted_proxies = self.trusted_proxies();
-        let (tarpit, telemetry) = (self.tarpit(), self.telemetry(allow_plain_http));
+        let tarpit = self.tarpit();
         let pop_id = data.as_ref().and_then(|data| data.pop_id.clone());
         let own_url = OwnUrl { advertise_url: advertise_url.clone(), listen };
+        let hq = self.hq(&own_url, pop_id.clone(), allow_plain_http);
+        let telemetry = self.telemetry(hq.as_ref(), allow_plain_http);
         let replication = match self.is_commercial {
             true => self.replication(&own_url, pop_id, allow_plain_http),
             false => None,
@@ -62,6 +65,7 @@ impl<'a> Assembly<'a> {
             cluster: data.cluster,
             advertise_url: advertise_url.map(|url| url.to_string()),
             replication,
+            hq,
             trusted_proxies,
             tarpit,
             telemetry,

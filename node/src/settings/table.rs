@@ -35,6 +35,16 @@ pub enum Key {
     ReplicationToken,
     /// The file that holds the inter-POP secret.
     ReplicationTokenFile,
+    /// The control plane.
+    Hq,
+    /// The file that holds this server's POP token.
+    HqTokenFile,
+    /// The POP token, given directly.
+    HqToken,
+    /// What DNS answers for this server.
+    DnsAddress,
+    /// What happens to writes without a lease.
+    Fencing,
     /// The networks whose word about a client's address is taken.
     TrustedProxy,
     /// How many connections the tarpit holds.
@@ -66,6 +76,10 @@ pub enum Kind {
     Url,
     /// A short name of `[a-z0-9-]`.
     Name,
+    /// An IP address.
+    Ip,
+    /// `lease` or `merge`.
+    Fencing,
     /// An IP address, or a network such as `10.0.0.0/8`.
     Network,
     /// A number of bytes, with or without a unit.
@@ -89,6 +103,8 @@ impl Kind {
             Kind::Address => "ADDR:PORT",
             Kind::Url => "URL",
             Kind::Name => "NAME",
+            Kind::Ip => "IP",
+            Kind::Fencing => "lease|merge",
             Kind::Network => "CIDR",
             Kind::Size => "SIZE",
             Kind::Count => "N",
@@ -320,6 +336,52 @@ pub static TABLE: &[Setting] = &[
         help: "Gives the shared secret itself. Other processes can see it: prefer the file.",
         is_commercial: true,
         is_secret: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::Hq,
+        name: "hq",
+        kind: Kind::Url,
+        help: "Registers with this control plane, which decides who takes writes and where DNS \
+               points. Roles come from the configuration unless it is given.",
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::HqTokenFile,
+        name: "hq-token-file",
+        kind: Kind::File,
+        help: "Reads this server's POP token from this file, as `clavitor hq pop add` printed it.",
+        is_commercial: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::HqToken,
+        name: "hq-token",
+        help: "Gives the POP token itself. Other processes can see it: prefer the file.",
+        is_commercial: true,
+        is_secret: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::DnsAddress,
+        name: "dns-address",
+        kind: Kind::Ip,
+        default: "the host of the advertise URL",
+        help: "Lets DNS answer with this IP address while this server takes writes; one of IPv4 \
+               and one of IPv6 may be given.",
+        is_commercial: true,
+        is_repeatable: true,
+        ..ROW
+    },
+    Setting {
+        key: Key::Fencing,
+        name: "fencing",
+        kind: Kind::Fencing,
+        default: "lease",
+        help: "What a primary does that can neither reach HQ nor all backups: lease stops taking \
+               writes, so that two never do; merge goes on, and what lost is in the journal.",
+        is_commercial: true,
         ..ROW
     },
     Setting {

@@ -53,11 +53,13 @@ impl ServerUrl {
 
     /// Whether traffic to it stays on this machine.
     pub fn is_loopback(&self) -> bool {
+        self.ip().map_or(self.host == "localhost", |address| address.is_loopback())
+    }
+
+    /// The host, if it is given by its address.
+    pub fn ip(&self) -> Option<IpAddr> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse::<IpAddr>() {
-            Ok(address) => address.to_canonical().is_loopback(),
-            Err(_) => self.host == "localhost",
-        }
+        bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Reads single values: each function takes a text and gives a value or says what is wrong.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use clavitor_core::recording;
 
+use super::Fencing;
 use crate::http::Network;
 
 /// The longest POP id or cluster name, in bytes.
@@ -94,6 +95,24 @@ pub(crate) fn region(text: &str) -> Result<String, String> {
         false => {
             Err(format!("is longer than {REGION_BYTES_MAX} bytes or holds control characters"))
         }
+    }
+}
+
+/// Reads an address that DNS may answer with.
+pub(crate) fn dns_address(text: &str) -> Result<IpAddr, String> {
+    let address: Option<IpAddr> = text.parse().ok();
+    let is_fit = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast();
+    address
+        .filter(is_fit)
+        .ok_or_else(|| format!("\"{text}\" is not the IP address of a server, such as 203.0.113.7"))
+}
+
+/// Reads what a primary does without a lease.
+pub(crate) fn fencing(text: &str) -> Result<Fencing, String> {
+    match text {
+        "lease" => Ok(Fencing::Lease),
+        "merge" => Ok(Fencing::Merge),
+        _ => Err(format!("\"{text}\" is neither \"lease\" nor \"merge\"")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::table::Key;
 use super::super::url::ServerUrl;
 use super::super::values;
-use super::super::{TarpitSettings, TelemetrySettings};
+use super::super::{HqSettings, TarpitSettings, TelemetrySettings};
 use super::Assembly;
 use crate::http::Network;
 
@@ -36,22 +36,22 @@ impl Assembly<'_> {
         }
     }
 
-    pub(super) fn telemetry(&mut self, allow_plain_http: bool) -> Option<TelemetrySettings> {
+    /// Where telemetry goes: to the control plane unless another host is given.
+    pub(super) fn telemetry(
+        &mut self,
+        hq: Option<&HqSettings>,
+        allow_plain_http: bool,
+    ) -> Option<TelemetrySettings> {
         let host = self.value(Key::TelemetryHost, ServerUrl::parse);
         let token = self.secret(Key::TelemetryToken, Key::TelemetryTokenFile);
         let freq_s = self.value(Key::TelemetryFreq, values::telemetry_freq);
         let region = self.value(Key::PopRegion, values::region).unwrap_or_default();
-        if token.as_ref().is_some_and(|token| !token.expose().iter().all(u8::is_ascii_graphic)) {
-            let key = match self.item(Key::TelemetryToken) {
-                Some(_) => Key::TelemetryToken,
-                None => Key::TelemetryTokenFile,
-            };
-            let naming = self.naming(key);
-            self.problems.push(format!(
-                "{naming}: holds more than visible ASCII characters, which is all a header can"
-            ));
-        }
+        self.require_header_fits(token.as_ref(), Key::TelemetryToken, Key::TelemetryTokenFile);
         let is_read = |key: &Key| !self.items(*key).is_empty();
+        if let (None, Some(hq)) = (&host, hq) {
+            let (host, token) = (hq.url.clone(), token.unwrap_or_else(|| hq.token.clone()));
+            return Some(TelemetrySettings { host, token: Some(token), freq_s: freq_s?, region });
+        }
         let Some(host) = host else {
             let companions =
                 [Key::TelemetryToken, Key::TelemetryTokenFile, Key::TelemetryFreq].into_iter();

@@ -281,6 +281,7 @@ impl Cluster {
             pop_id: Some(NAMES[at].to_string()),
             cluster: None,
             advertise_url: Some(url(NAMES[at])),
+            hq: None,
             replication: Some(replication),
             trusted_proxies: Vec::new(),
             tarpit: TarpitSettings { connections_max: 0, per_address: None },
