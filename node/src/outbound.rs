@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 
-use crate::runtime::{Post, Posted, Runtime, Sockets, Unreachable};
+use crate::runtime::{Call, Called, Runtime, Sockets, Unreachable};
 
 /// The most idle connections that are kept to one peer: as many as frames may be in flight.
 const IDLE_MAX: usize = 8;
@@ -39,48 +39,50 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Posts a request and waits for the whole answer.
-    pub async fn post<R: Sockets>(&self, runtime: &R, post: Post) -> Result<Posted, Unreachable> {
+    /// Sends a request and waits for the whole answer.
+    pub async fn call<R: Sockets>(&self, runtime: &R, call: Call) -> Result<Called, Unreachable> {
         // A kept connection may have been closed at the other end without our knowing. That is no
         // failure of the peer: requests are idempotent, so try once more on a new one.
-        if let Some(kept) = self.take(&post.url).await {
-            match self.send(runtime, kept, &post).await {
-                Ok(posted) => return Ok(posted),
+        if let Some(kept) = self.take(&call.url).await {
+            match self.send(runtime, kept, &call).await {
+                Ok(called) => return Ok(called),
                 Err(Failure::Broken) => return Err(Unreachable),
                 Err(Failure::Unanswered) => {}
             }
         }
-        let connection = connect(runtime, &post.url).await?;
-        self.send(runtime, connection, &post).await.map_err(|_| Unreachable)
+        let connection = connect(runtime, &call.url).await?;
+        self.send(runtime, connection, &call).await.map_err(|_| Unreachable)
     }
 
     async fn send(
         &self,
         runtime: &impl Runtime,
         mut connection: Connection,
-        post: &Post,
-    ) -> Result<Posted, Failure> {
-        let host = post.url.strip_prefix("http://").ok_or(Failure::Unanswered)?;
-        let mut request = Request::post(&*post.path)
+        call: &Call,
+    ) -> Result<Called, Failure> {
+        let host = call.url.strip_prefix("http://").ok_or(Failure::Unanswered)?;
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(&*call.path)
             .header(header::HOST, host)
-            .body(Full::new(post.body.clone()))
+            .body(Full::new(call.body.clone()))
             .map_err(|_| Failure::Unanswered)?;
-        request.headers_mut().extend(post.headers.clone());
+        request.headers_mut().extend(call.headers.clone());
         let response = connection.send_request(request).await.map_err(|_| Failure::Unanswered)?;
         let status = response.status().as_u16();
-        let body = if post.answer_bytes_max == 0 {
+        let body = if call.answer_bytes_max == 0 {
             let unread = std::pin::pin!(read(response.into_body(), UNREAD_BYTES_MAX));
             if let Either::Left((Ok(_), _)) = select(unread, runtime.sleep(UNREAD_MAX)).await {
-                self.keep(&post.url, connection);
+                self.keep(&call.url, connection);
             }
             Bytes::new()
         } else {
-            let body = read(response.into_body(), post.answer_bytes_max).await;
+            let body = read(response.into_body(), call.answer_bytes_max).await;
             let body = body.map_err(|_| Failure::Broken)?;
-            self.keep(&post.url, connection);
+            self.keep(&call.url, connection);
             body
         };
-        Ok(Posted { status, body })
+        Ok(Called { status, body })
     }
 
     async fn take(&self, url: &str) -> Option<Connection> {

@@ -9,15 +9,17 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use hyper::rt::{Read, Sleep, Timer, Write};
 
-/// A request to another server.
+/// A request to another server, which may be sent twice.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub struct Call {
+    /// The method.
+    pub method: Method,
     /// `http://host:port`.
     pub url: String,
-    /// The path, beginning with a slash.
+    /// The path, beginning with a slash, and the query.
     pub path: Cow<'static, str>,
     /// Header fields beside `Host` and the length; the body's type among them.
     pub headers: HeaderMap,
@@ -45,7 +47,7 @@ pub fn bearer(token: &[u8]) -> Option<HeaderValue> {
 
 /// Its answer.
 #[derive(Clone, Debug)]
-pub struct Posted {
+pub struct Called {
     /// The HTTP status.
     pub status: u16,
     /// The whole body.
@@ -85,8 +87,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Runs a task beside the others.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
-    /// Posts a request and waits for the whole answer. Connections are kept and used again.
-    fn post(&self, post: Post) -> impl Future<Output = Result<Posted, Unreachable>> + Send;
+    /// Sends a request and waits for the whole answer. Connections are kept and used again.
+    fn call(&self, call: Call) -> impl Future<Output = Result<Called, Unreachable>> + Send;
 
     /// Waits.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {

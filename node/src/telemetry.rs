@@ -11,13 +11,13 @@ use bytes::Bytes;
 use clavitor_core::id::OpId;
 use clavitor_core::pop;
 use clavitor_core::telemetry::{Effect, Outcome, TIMEOUT_MS};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 
 use crate::api::Api;
 use crate::driver::Mailbox;
 use crate::outbound::Flight;
 use crate::plumbing::Plumbing;
-use crate::runtime::{Post, Runtime, bearer, content_type};
+use crate::runtime::{Call, Runtime, bearer, content_type};
 use crate::settings::TelemetrySettings;
 use crate::{host, log};
 
@@ -67,8 +67,9 @@ impl Reporter {
         report::build(api, &self.about, &mut last, self.counts())
     }
 
-    fn post(&self, body: Bytes) -> Post {
-        Post {
+    fn call(&self, body: Bytes) -> Call {
+        Call {
+            method: Method::POST,
             url: self.url.clone(),
             path: TELEMETRY_PATH.into(),
             headers: self.headers.clone(),
@@ -119,7 +120,7 @@ fn send<P: Plumbing>(
     let (sender, carrier) = (reporter.clone(), runtime.clone());
     let task = async move {
         let report = sender.build(&api);
-        let posted = carrier.post(sender.post(report.into())).await;
+        let posted = carrier.call(sender.call(report.into())).await;
         let status = posted.ok().map(|posted| posted.status);
         mailbox.push(pop::Input::ReportAnswered { op, status }.into());
     };

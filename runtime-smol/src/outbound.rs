@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use async_io::Async;
-use clavitor_node::runtime::{Post, Posted, Unreachable};
+use clavitor_node::runtime::{Call, Called, Unreachable};
 use futures_util::AsyncReadExt;
 use futures_util::io::Cursor;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,11 +16,12 @@ use surf::{Body, Client};
 
 use crate::runtime::Smol;
 
-/// Posts a request and waits for the whole answer.
-pub(crate) async fn post(runtime: &Smol, post: Post) -> Result<Posted, Error> {
-    let Post { url, path, headers, body, answer_bytes_max } = post;
+/// Sends a request and waits for the whole answer.
+pub(crate) async fn call(runtime: &Smol, call: Call) -> Result<Called, Error> {
+    let Call { method, url, path, headers, body, answer_bytes_max } = call;
+    let method = named(&method)?;
     // The backend knows where it goes: surf's own reading of hosts is not everybody's.
-    let mut request = Request::new(Method::Post, Url::parse(&format!("http://peer{path}"))?);
+    let mut request = Request::new(method, Url::parse(&format!("http://peer{path}"))?);
     for (name, value) in &headers {
         request.append_header(name.as_str(), value.to_str()?);
     }
@@ -30,7 +31,7 @@ pub(crate) async fn post(runtime: &Smol, post: Post) -> Result<Posted, Error> {
     let mut answer = Client::with_http_client(backend).send(request).await?;
     let body = answer.body_bytes().await?.into();
     let status = answer.ext().map_or(answer.status().into(), |Status(status)| *status);
-    Ok(Posted { status, body })
+    Ok(Called { status, body })
 }
 
 /// A status as it was answered: surf's own type knows only those that have a name.
@@ -49,9 +50,10 @@ impl HttpClient for Backend {
     async fn send(&self, mut request: Request) -> Result<Response, Error> {
         let mut body = Vec::with_capacity(request.len().unwrap_or_default());
         request.take_body().read_to_end(&mut body).await?;
-        let mut post = Post {
+        let mut call = Call {
+            method: http::Method::from_bytes(request.method().as_ref().as_bytes())?,
             url: self.url.clone(),
-            path: request.url().path().to_owned().into(),
+            path: path_of(request.url()).into(),
             headers: HeaderMap::new(),
             body: body.into(),
             answer_bytes_max: self.answer_bytes_max,
@@ -59,16 +61,28 @@ impl HttpClient for Backend {
         for (name, values) in request.iter() {
             for value in values {
                 let name = HeaderName::from_bytes(name.as_str().as_bytes())?;
-                post.headers.append(name, HeaderValue::from_str(value.as_str())?);
+                call.headers.append(name, HeaderValue::from_str(value.as_str())?);
             }
         }
-        let posted = self.runtime.outbound().post(&self.runtime, post).await;
-        let Posted { status, body } = posted.map_err(unreachable)?;
+        let called = self.runtime.outbound().call(&self.runtime, call).await;
+        let Called { status, body } = called.map_err(unreachable)?;
         let named = StatusCode::try_from(status).unwrap_or(StatusCode::InternalServerError);
         let mut response = Response::new(named);
         response.ext_mut().insert(Status(status));
         response.set_body(Vec::from(body));
         Ok(response)
+    }
+}
+
+fn named(method: &http::Method) -> Result<Method, Error> {
+    method.as_str().parse()
+}
+
+/// A path with its query.
+fn path_of(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
     }
 }
 

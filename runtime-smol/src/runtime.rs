@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use async_executor::StaticExecutor;
 use async_io::Async;
 use clavitor_node::outbound::Outbound;
-use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Sockets, Unreachable};
+use clavitor_node::runtime::{Call, Called, Footprint, Runtime, Sockets, Unreachable};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::{listen, outbound};
@@ -48,8 +48,8 @@ impl Runtime for Smol {
         EXECUTOR.spawn(task).detach();
     }
 
-    async fn post(&self, post: Post) -> Result<Posted, Unreachable> {
-        outbound::post(self, post).await.map_err(|_| Unreachable)
+    async fn call(&self, call: Call) -> Result<Called, Unreachable> {
+        outbound::call(self, call).await.map_err(|_| Unreachable)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use clavitor_node::outbound::Outbound;
-use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Sockets, Unreachable};
+use clavitor_node::runtime::{Call, Called, Footprint, Runtime, Sockets, Unreachable};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,8 +31,8 @@ impl Runtime for Tokio {
         tokio::spawn(task);
     }
 
-    async fn post(&self, post: Post) -> Result<Posted, Unreachable> {
-        self.outbound.post(self, post).await
+    async fn call(&self, call: Call) -> Result<Called, Unreachable> {
+        self.outbound.call(self, call).await
     }
 }
 

@@ -9,11 +9,11 @@ use clavitor_commercial::pop::Input;
 use clavitor_core::edition::Edition;
 use clavitor_core::id::OpId;
 use clavitor_node::outbound::Flight;
-use clavitor_node::runtime::{Post, Runtime, bearer, content_type};
+use clavitor_node::runtime::{Call, Runtime, bearer, content_type};
 use clavitor_node::settings::TelemetrySettings;
 use clavitor_node::store::{Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::{entropy, host, wall};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::json;
 
 use crate::{Commercial, lock};
@@ -108,7 +108,8 @@ impl<R: Runtime> Commercial<R> {
         let mut headers = content_type("application/json");
         headers.extend(hq.authorization.clone().map(|value| (header::AUTHORIZATION, value)));
         headers.extend(key(item).map(|value| (IDEMPOTENCY_KEY, value)));
-        let post = Post {
+        let call = Call {
+            method: Method::POST,
             url: hq.url.clone(),
             path: ALERTS_PATH.into(),
             headers,
@@ -117,7 +118,7 @@ impl<R: Runtime> Commercial<R> {
         };
         let edition = self.clone();
         let task = async move {
-            let status = edition.runtime.post(post).await.ok().map(|posted| posted.status);
+            let status = edition.runtime.call(call).await.ok().map(|posted| posted.status);
             let outcome = Outcome::of_status(status);
             edition.mailbox.push(Input::AlertPosted { op, outcome });
         };

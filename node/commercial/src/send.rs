@@ -9,9 +9,10 @@ use clavitor_commercial::load::{self, Sealed, Sender};
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::Order;
 use clavitor_core::edition::Edition;
-use clavitor_node::runtime::{Post, Posted, Runtime, Unreachable, content_type};
+use clavitor_node::runtime::{Call, Called, Runtime, Unreachable, content_type};
 use clavitor_node::wall;
 use futures_util::future::abortable;
+use http::Method;
 
 use crate::{Commercial, lock, window_of};
 
@@ -52,14 +53,15 @@ impl<R: Runtime> Commercial<R> {
         let edition = self.clone();
         let (task, abort) = abortable(async move {
             let (digest, url) = (frame::digest(&bytes), edition.peer_url(peer));
-            let post = Post {
+            let call = Call {
+                method: Method::POST,
                 url: url.clone(),
                 path: FRAMES_PATH.into(),
                 headers: content_type("application/octet-stream"),
                 body: bytes.into(),
                 answer_bytes_max: ACK_BYTES_MAX,
             };
-            let answer = edition.runtime.post(post).await;
+            let answer = edition.runtime.call(call).await;
             let (own_pop, url) = (edition.store.pop(), url.as_str());
             let (keys, versions) = (&keys, versions.as_slice());
             let expected = Expected { peer, op, own_pop, keys, digest, url, versions, identity };
@@ -73,7 +75,7 @@ impl<R: Runtime> Commercial<R> {
     }
 }
 
-fn read(expected: &Expected<'_>, answer: Result<Posted, Unreachable>) -> Input {
+fn read(expected: &Expected<'_>, answer: Result<Called, Unreachable>) -> Input {
     let now = wall::unix_time();
     match answer {
         Err(Unreachable) => expected.read(Reply::None, now),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
-use clavitor_node::runtime::{Footprint, Post, Posted, Runtime, Unreachable};
+use clavitor_node::runtime::{Call, Called, Footprint, Runtime, Unreachable};
 use futures_channel::oneshot;
 use hyper::rt::{Sleep, Timer};
 
@@ -35,7 +35,7 @@ pub(crate) struct Parcel {
     pub(crate) reply: Reply,
 }
 
-pub(crate) type Reply = oneshot::Sender<Result<Posted, Unreachable>>;
+pub(crate) type Reply = oneshot::Sender<Result<Called, Unreachable>>;
 
 /// The tasks and the outgoing mail of every POP.
 #[derive(Clone, Default)]
@@ -117,9 +117,9 @@ impl Runtime for TestRuntime {
         self.executor.spawn(self.owner, task);
     }
 
-    async fn post(&self, post: Post) -> Result<Posted, Unreachable> {
+    async fn call(&self, call: Call) -> Result<Called, Unreachable> {
         let (reply, answer) = oneshot::channel();
-        let Post { url, body, .. } = post;
+        let Call { url, body, .. } = call;
         let parcel = Parcel { from: self.owner, url, body: body.to_vec(), reply };
         lock(&self.executor.mail).push(parcel);
         answer.await.unwrap_or(Err(Unreachable))

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use clavitor_commercial::frame::{self, Frame, Keys, Refusal};
 use clavitor_core::id::Seq;
-use clavitor_node::runtime::{Posted, Unreachable};
+use clavitor_node::runtime::{Called, Unreachable};
 
 use super::executor::{Reply, TestRuntime};
 use crate::{Commercial, lock};
@@ -51,7 +51,7 @@ pub(crate) enum Fate {
 /// An answer that waits.
 pub(crate) struct HeldAnswer {
     pub(crate) reply: Reply,
-    pub(crate) answer: Result<Posted, Unreachable>,
+    pub(crate) answer: Result<Called, Unreachable>,
 }
 
 pub(crate) type HeldAnswers = Arc<Mutex<Vec<HeldAnswer>>>;
@@ -70,8 +70,8 @@ pub(crate) async fn hand_over(
     commercial: &Commercial<TestRuntime>,
     keys: &Keys,
     body: &[u8],
-) -> Posted {
-    let refuse = |refusal: Refusal| Posted {
+) -> Called {
+    let refuse = |refusal: Refusal| Called {
         status: refusal.status(),
         body: format!("{{\"code\":\"{}\"}}", refusal.code()).into(),
     };
@@ -80,7 +80,7 @@ pub(crate) async fn hand_over(
         Err(refusal) => return refuse(refusal),
     };
     match commercial.apply(frame, frame::digest(body)).await {
-        Ok(ack) => Posted { status: 200, body: frame::seal_ack(&ack, keys).into() },
+        Ok(ack) => Called { status: 200, body: frame::seal_ack(&ack, keys).into() },
         Err(refusal) => refuse(refusal),
     }
 }

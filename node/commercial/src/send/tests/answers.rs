@@ -37,7 +37,7 @@ fn read_as(
     let (peer, op, own_pop, digest) = (0, OpId(1), pop_id("a"), DIGEST);
     let (keys, versions) = (&keys(), versions.as_slice());
     let expected = Expected { peer, op, own_pop, keys, digest, url, versions, identity };
-    match super::super::read(&expected, Ok(Posted { status, body: body.into().into() })) {
+    match super::super::read(&expected, Ok(Called { status, body: body.into().into() })) {
         Input::FrameAnswered(report) => report.answer,
         other => panic!("{other:?}"),
     }
