@@ -1,5 +1,6 @@
 //! The Community edition's plumbing: one node, private, no calls home unless its command line asks.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub struct Community<R: Runtime> {
     mailbox: Arc<Mailbox<Self>>,
     telemetry_every_ms: Option<u64>,
     log: AlertLog,
+    writes: Arc<()>,
     runtime: PhantomData<R>,
 }
 
@@ -81,7 +83,13 @@ impl<R: Runtime> Plumbing for Community<R> {
         mailbox: Arc<Mailbox<Self>>,
     ) -> Result<(Arc<Self>, CommunityPop), StoreError> {
         let telemetry_every_ms = parts.settings.telemetry.as_ref().map(TelemetrySettings::every_ms);
-        let community = Self { mailbox, telemetry_every_ms, log: parts.log, runtime: PhantomData };
+        let community = Self {
+            mailbox,
+            telemetry_every_ms,
+            log: parts.log,
+            writes: Arc::default(),
+            runtime: PhantomData,
+        };
         Ok((Arc::new(community), CommunityPop::default()))
     }
 
@@ -132,7 +140,7 @@ impl<R: Runtime> Plumbing for Community<R> {
         None
     }
 
-    fn readiness(&self) -> Result<(), &'static str> {
+    fn readiness(&self) -> Result<(), Cow<'static, str>> {
         Ok(())
     }
 
@@ -148,6 +156,18 @@ impl<R: Runtime> Plumbing for Community<R> {
 
     fn await_backup(&self) -> Option<BackupWait> {
         None
+    }
+
+    fn writes(&self) -> &Arc<()> {
+        &self.writes
+    }
+
+    fn lease_ms_left(&self) -> Option<u64> {
+        None
+    }
+
+    fn may_acknowledge(&self) -> bool {
+        true
     }
 
     fn pending_peers(&self, _seq: Seq) -> Vec<String> {

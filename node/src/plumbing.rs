@@ -1,6 +1,7 @@
 //! What an edition brings to the server: its POP's machine, what the machine's effects mean, its
 //! routes, and its say in every write.
 
+use std::borrow::Cow;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
     fn cluster(&self) -> Option<String>;
 
     /// Whether it is ready for what its role asks of it, or why not.
-    fn readiness(&self) -> Result<(), &'static str>;
+    fn readiness(&self) -> Result<(), Cow<'static, str>>;
 
     /// Headers for answers to reads.
     fn mark_read(&self, headers: &mut HeaderMap);
@@ -127,6 +128,15 @@ pub trait Plumbing: Edition + Sized + Send + Sync + 'static {
 
     /// A place for a client that waits for a backup; `None` where there is no backup.
     fn await_backup(&self) -> Option<BackupWait>;
+
+    /// The writes of clients that are under way: each holds a clone.
+    fn writes(&self) -> &Arc<()>;
+
+    /// For how long it may take writes yet, in milliseconds; `None` where that has no end.
+    fn lease_ms_left(&self) -> Option<u64>;
+
+    /// Whether a client's write that is on disk may be acknowledged, asked right before it is.
+    fn may_acknowledge(&self) -> bool;
 
     /// The peers that have not confirmed a change.
     fn pending_peers(&self, seq: Seq) -> Vec<String>;

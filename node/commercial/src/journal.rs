@@ -6,7 +6,7 @@ use clavitor_commercial::journal;
 use clavitor_core::credential::Scope;
 use clavitor_core::name::VaultName;
 use clavitor_core::record::{HEAD_BYTES_MAX, loser_id, parse_loser_id};
-use clavitor_node::api::{Api, ApiRequest, write_error};
+use clavitor_node::api::{Ack, Api, ApiRequest, write_error};
 use clavitor_node::http::{Code, Problem, Response, json};
 use clavitor_node::plumbing::Plumbing;
 use clavitor_node::runtime::Runtime;
@@ -70,6 +70,7 @@ impl<R: Runtime> Commercial<R> {
         request.query(&[])?;
         let id = request.segments().get(4).copied().flatten().and_then(parse_loser_id);
         let (entry, lost) = id.ok_or(Code::NotFound)?;
+        let ack = Ack::local(api);
         let (edition, name) = (self.clone(), entry.clone());
         let restored = self.store.write(HEAD_BYTES_MAX, move |txn| {
             edition.admit(txn)?.map_err(Stop::Refused)?;
@@ -77,6 +78,7 @@ impl<R: Runtime> Commercial<R> {
             restored.map_err(|stop| stop.map(|journal::NotFound| Code::NotFound.into()))
         });
         let hlc = restored.await.map_err(|error| write_error(api, error))?;
+        ack.wait(api).await?;
         Ok(json(StatusCode::OK, &json!({"entry": entry, "etag": format!("\"{hlc}\"")})))
     }
 }

@@ -14,6 +14,7 @@ mod journal;
 mod metrics;
 mod operate;
 mod plumbing;
+mod right;
 mod routes;
 mod send;
 mod tarpit;
@@ -39,6 +40,7 @@ use clavitor_node::runtime::{Footprint, Runtime};
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::AbortHandle;
+use right::Right;
 use tarpit::Tarpit;
 
 /// Stands in every binary that contains this package, so that its absence can be proven.
@@ -65,6 +67,7 @@ pub struct Commercial<R: Runtime> {
     is_full: AtomicBool,
     bookkeeping: Mutex<Bookkeeping<R>>,
     tarpit: Option<Arc<Tarpit>>,
+    right: Right,
     telemetry_every_ms: Option<u64>,
     alerts: Alerts,
 }

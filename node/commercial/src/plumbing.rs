@@ -2,6 +2,7 @@
 
 mod effects;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +20,7 @@ use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
 use clavitor_core::id::{Epoch, OpId, Seq};
 use clavitor_core::pop;
-use clavitor_core::time::UnixTime;
+use clavitor_core::time::{Instant, UnixTime};
 use clavitor_node::api::{Api, ApiRequest};
 use clavitor_node::driver::Mailbox;
 use clavitor_node::http::{BodyBudget, Code, Problem, Response, SlowAnswer};
@@ -33,6 +34,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
 use crate::alerts::{self, Alerts};
+use crate::right::Right;
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
 use crate::{Commercial, Counters, PeersSeen, frames_bytes_max, lock, window_of};
@@ -126,9 +128,12 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             is_full: AtomicBool::new(false),
             bookkeeping: Mutex::default(),
             tarpit: Tarpit::open(settings.tarpit),
+            right: Right::default(),
             telemetry_every_ms: telemetry.map(TelemetrySettings::every_ms),
             alerts: Alerts::new(telemetry),
         };
+        // Without HQ, who is primary takes writes.
+        commercial.right.hold(Instant(u64::MAX));
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
         Ok((Arc::new(commercial), pop))
@@ -208,9 +213,9 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         Some(self.cluster.name.clone())
     }
 
-    fn readiness(&self) -> Result<(), &'static str> {
+    fn readiness(&self) -> Result<(), Cow<'static, str>> {
         if self.is_primary() && self.is_imported.load(Ordering::Acquire) {
-            return Err("the data was imported and the peers are not heard yet");
+            return Err("the data was imported and the peers are not heard yet".into());
         }
         Ok(())
     }
@@ -239,6 +244,18 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         waits.retain(|_, wait| !wait.is_canceled());
         waits.insert(op, sender);
         Some((op, receiver))
+    }
+
+    fn writes(&self) -> &Arc<()> {
+        self.right.writes()
+    }
+
+    fn lease_ms_left(&self) -> Option<u64> {
+        self.right.ms_left()
+    }
+
+    fn may_acknowledge(&self) -> bool {
+        self.right.is_held()
     }
 
     fn pending_peers(&self, seq: Seq) -> Vec<String> {

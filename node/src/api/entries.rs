@@ -111,7 +111,7 @@ async fn write<P: Plumbing>(
         (false, true) => StatusCode::OK,
         (false, false) => StatusCode::CREATED,
     };
-    let mut response = if ack.wait().await {
+    let mut response = if ack.wait(api).await? {
         empty(status)
     } else {
         let document = json!({"status": "accepted", "etag": format!("\"{}\"", written.hlc)});

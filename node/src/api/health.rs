@@ -1,5 +1,7 @@
 //! Health, roles and what this server is.
 
+use std::borrow::Cow;
+
 use clavitor_core::credential::Scope;
 use http::StatusCode;
 use serde_json::json;
@@ -21,7 +23,7 @@ pub(super) fn ready<P: Plumbing>(
     request: &ApiRequest<P>,
 ) -> Result<Response, Problem> {
     request.query(&[])?;
-    let stopping = if api.connections.is_stopping() { Err("stopping") } else { Ok(()) };
+    let stopping = if api.connections.is_stopping() { Err("stopping".into()) } else { Ok(()) };
     Ok(status(stopping.and_then(|()| api.plumbing.readiness())))
 }
 
@@ -32,8 +34,13 @@ pub(super) fn role<P: Plumbing>(
 ) -> Result<Response, Problem> {
     request.query(&[])?;
     let is_primary = api.plumbing.role() == Role::Primary;
-    let reason = if is_primary { "this is the primary" } else { "this is a backup" };
-    Ok(status(if is_primary == wants_primary { Ok(()) } else { Err(reason) }))
+    let health = match (is_primary, wants_primary) {
+        (true, true) if !api.plumbing.may_acknowledge() => Err("this primary holds no lease"),
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err("this is the primary"),
+        (false, true) => Err("this is a backup"),
+    };
+    Ok(status(health.map_err(Cow::Borrowed)))
 }
 
 pub(super) fn node<P: Plumbing>(
@@ -53,14 +60,14 @@ pub(super) fn node<P: Plumbing>(
             "cluster": api.plumbing.cluster(),
             "role": api.plumbing.role(),
             "epoch": epoch.map(|epoch| json!({"number": epoch.number, "primary": epoch.primary})),
-            "lease_ms_left": null,
+            "lease_ms_left": api.plumbing.lease_ms_left(),
             "entries": api.store.entries(),
             "uptime_s": api.uptime_ms() / 1_000,
         }),
     ))
 }
 
-fn status(health: Result<(), &str>) -> Response {
+fn status(health: Result<(), Cow<'static, str>>) -> Response {
     match health {
         Ok(()) => json(StatusCode::OK, &json!({"status": "ok"})),
         Err(reason) => json(

@@ -69,7 +69,7 @@ async fn create<P: Plumbing>(
         token::create(txn, token.clone(), op).map_err(Stop::from)
     });
     written.await.map_err(|error| write_error(api, error))?;
-    let status = if ack.wait().await { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let status = if ack.wait(api).await? { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     Ok(json(status, &document))
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn delete<P: Plumbing>(
     });
     let Revoked { seq, is_new } = written.await.map_err(|error| write_error(&api, error))?;
     // A token that was revoked before is waited for by nobody: nothing was written to confirm.
-    let waits = is_new && ack.wait().await;
+    let waits = is_new && ack.wait(&api).await?;
     let pending = api.plumbing.pending_peers(seq);
     let is_sure = waits || op.is_none() || (!is_new && pending.is_empty());
     let status = if is_sure { StatusCode::OK } else { StatusCode::ACCEPTED };

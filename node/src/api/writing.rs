@@ -1,5 +1,7 @@
 //! What all writes of clients share: preconditions, acknowledgement, and the errors they end in.
 
+use std::sync::Arc;
+
 use clavitor_core::entry::Precondition;
 use http::header;
 use hyper::rt::Timer;
@@ -31,41 +33,45 @@ fn precondition_of_tag(tag: &str) -> Option<Precondition> {
     Some(inner.parse().map_or(Precondition::Never, Precondition::Is))
 }
 
-/// What a client wants to be sure of before it is answered.
-pub enum Ack {
-    /// That its write is on this server's disk.
-    Local,
-    /// That it is on a backup's too.
-    Backup(BackupWait),
+/// A client's write under way, and what the client wants to be sure of before it is answered.
+pub struct Ack {
+    backup: Option<BackupWait>,
+    // Whoever hands over waits until the answer of each is decided.
+    _under_way: Arc<()>,
 }
 
 impl Ack {
     /// Reads `?ack=`.
     pub fn of<P: Plumbing>(api: &Api<P>, query: &Query) -> Result<Self, Problem> {
-        match query.value("ack") {
-            None => Ok(Ack::Local),
-            Some("backup") => {
-                let wait = api.plumbing.await_backup();
-                wait.map(Ack::Backup).ok_or_else(|| Code::NoBackup.into())
-            }
-            Some(_) => Err(Code::BadQuery.into()),
-        }
+        let backup = match query.value("ack") {
+            None => None,
+            Some("backup") => Some(api.plumbing.await_backup().ok_or(Code::NoBackup)?),
+            Some(_) => return Err(Code::BadQuery.into()),
+        };
+        Ok(Self { backup, ..Self::local(api) })
+    }
+
+    /// That the write is on this server's disk.
+    pub fn local<P: Plumbing>(api: &Api<P>) -> Self {
+        Self { backup: None, _under_way: api.plumbing.writes().clone() }
     }
 
     /// Splits off what names the wait inside the transaction.
     pub fn op(&self) -> Option<clavitor_core::id::OpId> {
-        match self {
-            Ack::Local => None,
-            Ack::Backup((op, _)) => Some(*op),
-        }
+        self.backup.as_ref().map(|(op, _)| *op)
     }
 
-    /// Waits for what the client wants to be sure of; `false` if it is not sure.
-    pub async fn wait(self) -> bool {
-        match self {
-            Ack::Local => true,
-            Ack::Backup((_, confirmed)) => confirmed.await.unwrap_or(false),
+    /// Waits for what the client wants to be sure of; `false` if it is not sure. Whether this server
+    /// may still acknowledge at all is asked last: somebody else may take writes by now.
+    pub async fn wait<P: Plumbing>(self, api: &Api<P>) -> Result<bool, Problem> {
+        let is_sure = match self.backup {
+            None => true,
+            Some((_, confirmed)) => confirmed.await.unwrap_or(false),
+        };
+        if api.plumbing.may_acknowledge() {
+            return Ok(is_sure);
         }
+        Err(Code::OutcomeUnknown.into())
     }
 }
 
