@@ -37,6 +37,7 @@ pub(crate) use given::switch;
 pub(crate) use nearest::did_you_mean;
 pub(crate) use report::{help, wrapped};
 pub(crate) use secret::read_secret_file;
+pub(crate) use values::name;
 
 /// The cluster's name where none is given.
 pub const DEFAULT_CLUSTER: &str = "default";

@@ -99,6 +99,8 @@ pub enum Action {
     EntryRestore { vault: String, conflict_id: String },
     /// `promote`
     Promote { is_json: bool },
+    /// `switchover`
+    Switchover { to: Option<String>, is_json: bool },
     /// `replication resume`
     ReplicationResume { is_json: bool },
     /// `export`; without a file the copy goes to standard output.
@@ -233,6 +235,9 @@ fn act(
             entries::restore(connection, &vault, &conflict_id, console)
         }
         Action::Promote { is_json } => operator::promote(connection, is_json, console),
+        Action::Switchover { to, is_json } => {
+            operator::switchover(connection, to.as_deref(), is_json, console)
+        }
         Action::ReplicationResume { is_json } => operator::resume(connection, is_json, console),
         Action::Export { file, force } => {
             export::export(connection, file.as_deref(), force, console)

@@ -17,6 +17,7 @@ pub(crate) enum Id {
     EntryConflicts,
     EntryRestore,
     Promote,
+    Switchover,
     ReplicationResume,
     Export,
     Import,
@@ -286,9 +287,26 @@ pub(crate) static COMMANDS: &[Spec] = &[
         words: &["promote"],
         options: &[JSON],
         summary: "Makes the server the primary and prints the epoch",
-        details: "For when the primary is gone. If it is only cut off, both take writes until \
+        details: "For when the primary is gone and there is no HQ. If it is only cut off, both take writes until \
                   they meet again; what loses then is listed by `{program} entry conflicts`.",
         examples: &["{program} promote --server http://127.0.0.1:1985"],
+        ..SPEC
+    },
+    Spec {
+        id: Id::Switchover,
+        words: &["switchover"],
+        options: &[
+            Opt {
+                name: "to",
+                placeholder: "POP",
+                help: "Who is to take writes. [default: the backup that holds most]",
+            },
+            JSON,
+        ],
+        summary: "Hands the primary's role over and prints the new epoch",
+        details: "Asked of the primary, where HQ decides. It goes on taking writes until the other \
+                  one is nearly up to date, and keeps its role if that takes too long.",
+        examples: &["{program} switchover", "{program} switchover --to zurich-01"],
         ..SPEC
     },
     Spec {

@@ -149,11 +149,17 @@ fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
             Action::EntryRestore { vault: name("VAULT")?, conflict_id: name("CONFLICT-ID")? }
         }
         Id::Promote => Action::Promote { is_json },
+        Id::Switchover => Action::Switchover { to: pop(arguments)?, is_json },
         Id::ReplicationResume => Action::ReplicationResume { is_json },
         Id::Serve | Id::Export | Id::Import | Id::Check | Id::ConfigCheck => {
             unreachable!("not a client command, or dealt with above")
         }
     })
+}
+
+fn pop(arguments: &mut Arguments) -> Result<Option<String>, Usage> {
+    let Some(text) = arguments.text("to")? else { return Ok(None) };
+    settings::name(&text).map(Some).map_err(|error| Usage::new(format!("--to: {error}")))
 }
 
 fn token_create(

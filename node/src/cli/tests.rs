@@ -192,6 +192,12 @@ fn status_promote_and_resume_are_read() {
     assert_eq!(action(&["status"]), Action::Status { is_json: false });
     assert_eq!(action(&["status", "--json"]), Action::Status { is_json: true });
     assert_eq!(action(&["promote"]), Action::Promote { is_json: false });
+    let to = Some("zurich-01".to_owned());
+    assert_eq!(action(&["switchover"]), Action::Switchover { to: None, is_json: false });
+    assert_eq!(
+        action(&["switchover", "--to", "zurich-01", "--json"]),
+        Action::Switchover { to, is_json: true }
+    );
     let resume = Action::ReplicationResume { is_json: false };
     assert_eq!(action(&["replication", "resume"]), resume);
 }

@@ -1,4 +1,4 @@
-//! `clavitor promote` and `clavitor replication resume`.
+//! `clavitor promote`, `clavitor switchover` and `clavitor replication resume`.
 
 use serde_json::Value;
 
@@ -18,6 +18,24 @@ pub(crate) fn promote(
         false => console.print(&format!("{epoch}\n"))?,
     }
     console.tell(&format!("{} since epoch {epoch}", field(&body, "role")));
+    Ok(Exit::Done)
+}
+
+pub(crate) fn switchover(
+    connection: &Connection,
+    to: Option<&str>,
+    is_json: bool,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let to = to.map_or(String::new(), |pop| format!("?to={pop}"));
+    let body = answer_of(connection, &format!("/v1/node/switchover{to}"))?;
+    let epoch = body.get("epoch").cloned().unwrap_or_default();
+    match is_json {
+        true => console.print(&format!("{body}\n"))?,
+        false => console.print(&format!("{}\n", field(&epoch, "number")))?,
+    }
+    let (primary, number) = (field(&epoch, "primary"), field(&epoch, "number"));
+    console.tell(&format!("{primary} is primary since epoch {number}"));
     Ok(Exit::Done)
 }
 

@@ -45,6 +45,11 @@ fn promote_and_resume_print_their_number() {
     let (ran, seen) = run_against(answers, Action::Promote { is_json: false }, b"");
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("2\n", "primary since epoch 2\n"));
     assert!(seen[0].headers.contains(&"content-length: 0".to_owned()), "{seen:?}");
+    let answers = vec![ok(&json!({ "epoch": { "number": 3, "primary": "b" } }))];
+    let to = Some("b".to_owned());
+    let (ran, seen) = run_against(answers, Action::Switchover { to, is_json: false }, b"");
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("3\n", "b is primary since epoch 3\n"));
+    assert_eq!(seen[0].line, "POST /v1/node/switchover?to=b HTTP/1.1");
     let answers = vec![ok(&json!({ "resumed": 1 }))];
     let (ran, _) = run_against(answers, Action::ReplicationResume { is_json: false }, b"");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "1\n"));
