@@ -1,5 +1,6 @@
 //! Who is primary, as it is stored.
 
+use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::store::{Reader, Rows, RowsMut, StoreError, Transaction};
 
@@ -27,6 +28,18 @@ pub fn adopt<R: RowsMut>(txn: &mut Transaction<'_, R>, newer: Epoch) -> Result<(
         store(txn, Some(newer))?;
     }
     Ok(())
+}
+
+/// Stores an epoch in which this POP takes over, if it is newer than what is known, and raises the
+/// clock above everything the old primary can have issued. Answers what is known then.
+pub fn accept<R: RowsMut>(
+    txn: &mut Transaction<'_, R>,
+    newer: Epoch,
+    floor_ms: u64,
+) -> Result<Epoch, StoreError> {
+    adopt(txn, newer)?;
+    txn.observe(Hlc { ms: floor_ms, counter: u32::MAX, pop: newer.primary });
+    Ok(known(&txn.reader())?.unwrap_or(newer))
 }
 
 /// Makes `pop` the primary, whether or not its peers were heard: a promotion is a person's word
