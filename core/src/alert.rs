@@ -56,6 +56,8 @@ alert_types! {
     StorageFull = "storage_full",
     /// Alerts for HQ were given up; the local log has them.
     AlertsLost = "alerts_lost",
+    /// A primary could not renew its lease, and takes no writes.
+    LeaseLost = "lease_lost",
 }
 
 impl fmt::Display for AlertType {

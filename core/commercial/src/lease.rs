@@ -1,246 +1,389 @@
 //! The right to take writes, as a POP sees it: renewed at HQ, carried on by lease votes while HQ is
 //! away, given up by this POP's own clock, handed over in order, and taken over when HQ says so.
+//!
+//! Who may acknowledge is a number that is compared with the clock: [`Effect::HoldLease`]. Nothing
+//! has to happen for it to end.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use clavitor_core::alert::Alert;
+use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::id::{Epoch, OpId, PopId};
+use clavitor_core::pop::Wake;
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::renewal::{Answer, GrantId, KeptBack, Wish};
+use crate::cluster::PEERS_MAX;
+use crate::renewal::{Grant, GrantId, KeptBack, LEASE_MS};
 
-/// What happens to writes on a primary that cannot renew its lease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fencing {
-    /// It stops before the lease ends: two primaries never take writes at the same time.
-    #[default]
-    Lease,
-    /// It goes on: merge and journal settle what two have written.
-    Merge,
-}
+mod answers;
+mod ballot;
+mod hand_over;
+mod leaving;
+mod line;
+mod messages;
+mod round;
+mod view;
 
-/// What a POP starts with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
-    /// Its id.
-    pub pop: PopId,
-    /// Whether there is an HQ. Without one, roles come from the configuration and from operators,
-    /// and nothing here ever wakes.
-    pub has_hq: bool,
-    /// What happens to writes without a lease.
-    pub fencing: Fencing,
-    /// A random number, for everything that has to be unpredictable or different in each process.
-    pub seed: u64,
-    /// Whether the configuration names it as the primary.
-    pub is_preferred: bool,
-}
+pub use hand_over::{CATCH_UP_MS, DRAIN_MS, NEAR_CHANGES, SUCCESSION_MS, WISH_MS};
+pub use leaving::RELEASE_TRIES_MAX;
+pub use line::{DENIED_MS, GAP_MS, WATCH_AGAIN_MS, WATCH_MS};
+pub use messages::{Draft, Effect, Fencing, Input, NotSwitched, Renewed, Start, Vote};
+pub use view::{Carrier, View, Why};
 
-/// What the machine says in a renewal; the rest of [`crate::renewal::Renewal`] is in the store, and
-/// [`Draft::complete`] reads it there.
+use ballot::Ballot;
+use hand_over::HandOver;
+use leaving::Leaving;
+use line::{Flight, Hq, Line};
+use round::{Electorate, Round};
+use view::ms_left;
+
+/// How long a primary may be without its first lease of a term before a person is told, in
+/// milliseconds: HQ waits for a lease of a former process, and a little more.
+pub const FIRST_LEASE_MS: u64 = 2 * LEASE_MS;
+
+/// The lease machine of a POP.
+///
+/// Invariant: a lease is counted from the moment a renewal, or a question for a vote, was ordered; it
+/// belongs to the grant, and both end with the term. A grant that was given up never comes back. While
+/// `accepting`, and as long as `ballot` refuses, this POP never both votes and takes over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Draft {
-    /// See [`crate::renewal::Renewal`], as for all that follows.
-    pub start: u64,
-    /// The newest epoch that is stored.
-    pub epoch: Option<Epoch>,
-    /// The grant it goes by.
-    pub grant: Option<GrantId>,
-    /// Whether that is given up.
-    pub is_released: bool,
-    /// Whether it may be promoted.
-    pub is_ready: bool,
-    /// Whether it is the configured primary.
-    pub is_preferred: bool,
-    /// For how long it refuses promotion.
-    pub refuses_ms: u64,
-    /// For how long its vote carries the primary.
-    pub voted_ms: u64,
-    /// What an operator asked for.
-    pub wish: Option<Wish>,
-    /// Why it did not hand over.
-    pub kept_back: Option<KeptBack>,
+pub struct Lease {
+    start: Start,
+    is_started: bool,
+    is_ready: bool,
+    leaving: Leaving,
+    epoch: Option<Epoch>,
+    peers: BTreeMap<u8, PopId>,
+    grant: Option<Grant>,
+    given_until: Instant,
+    released: Option<GrantId>,
+    told_until: Instant,
+    accepting: Option<OpId>,
+    line: Line,
+    round: Round,
+    ballot: Ballot,
+    hand_over: HandOver,
+    lost_at: Option<Instant>,
+    is_lost: bool,
+    is_denied: bool,
+    is_duplicate: bool,
+    ops: Ops,
 }
 
-/// What came of a renewal.
+/// Names orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Renewed {
-    /// HQ answered.
-    Answered(Answer),
-    /// HQ refuses this POP's token, cluster or id: a person must look.
-    Denied,
-    /// No answer, or none that makes sense.
-    Unanswered,
+struct Ops(u64);
+
+impl Ops {
+    fn next(&mut self) -> OpId {
+        self.0 = self.0.saturating_add(1);
+        OpId(self.0)
+    }
 }
 
-/// What a voter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vote {
-    /// Whether it votes: it will not be promoted before the lease that it votes for is over.
-    pub is_given: bool,
-    /// What the next question to it has to name, so that none can be asked twice.
-    pub challenge: u64,
-    /// The newest epoch that it has stored.
-    pub epoch: Option<Epoch>,
-}
+impl Lease {
+    /// The machine of a POP that starts; `epoch` is the newest that is stored.
+    pub fn new(start: Start, epoch: Option<Epoch>) -> Self {
+        Self {
+            is_started: false,
+            is_ready: false,
+            leaving: Leaving::Not,
+            epoch,
+            peers: BTreeMap::new(),
+            grant: None,
+            given_until: Instant(0),
+            released: None,
+            told_until: Instant(0),
+            accepting: None,
+            line: Line::default(),
+            round: Round::default(),
+            ballot: Ballot::new(start.seed),
+            hand_over: HandOver::default(),
+            lost_at: None,
+            is_lost: false,
+            is_denied: false,
+            is_duplicate: false,
+            ops: Ops(0),
+            start,
+        }
+    }
 
-/// A fact for the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// The server listens.
-    Started,
-    /// Time has passed.
-    Tick,
-    /// A newer epoch is stored durably.
-    EpochStored(Epoch),
-    /// What came of [`Effect::Renew`].
-    Renewed {
-        /// The order.
+    /// Takes note of a fact at `now`; orders go to `out`.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Started => self.on_started(now),
+            Input::Tick => {}
+            Input::EpochStored(epoch) => self.on_epoch(now, epoch, out),
+            Input::Renewed { op, outcome } => {
+                if let Some(flight) = self.line.land(op) {
+                    self.on_renewed(now, flight, outcome, out);
+                }
+            }
+            Input::WatchEnded { op, is_news } => self.line.on_watch_ended(now, op, is_news),
+            Input::Accepted { op, epoch } => self.on_accepted(now, op, epoch, out),
+            Input::VoteAsked { op, from, epoch, lease_ms, challenge } => {
+                self.on_vote_asked(now, (op, from, epoch), (lease_ms, challenge), out);
+            }
+            Input::VoteAnswered { op, vote } => self.on_vote_answered(now, op, vote, out),
+            Input::WritesClosed { op, .. } => self.hand_over.on_closed(op),
+            Input::SwitchoverAsked { op, to } => self.on_switchover_asked(now, op, to, out),
+            Input::PeerKnown { peer, pop } => {
+                if usize::from(peer) < PEERS_MAX {
+                    self.peers.insert(peer, pop);
+                }
+            }
+            Input::BecameReady => self.is_ready = true,
+            Input::TargetSeen { behind } => self.hand_over.on_seen(behind),
+            Input::Closing => self.on_closing(out),
+            Input::Flushed => self.on_flushed(now, out),
+        }
+        self.advance(now, out);
+    }
+
+    /// When the machine wants [`Input::Tick`]. Without HQ it never does.
+    pub fn next_wake(&self) -> Option<(Instant, Wake)> {
+        if !self.is_active() {
+            return None;
+        }
+        let line = self.line.next_wake().map(|at| (at, Wake("renewal")));
+        let votes = self.round.next_wake().map(|at| (at, Wake("votes")));
+        let hand_over = self.hand_over.next_wake().map(|at| (at, Wake("hand-over")));
+        let lost = self.lost_at.filter(|_| !self.is_lost).map(|at| (at, Wake("lease")));
+        let all = [line, votes, hand_over, lost].into_iter().flatten();
+        all.min_by_key(|(at, _)| *at)
+    }
+
+    /// Whether the stored epoch names this POP.
+    pub fn is_primary(&self) -> bool {
+        self.epoch.is_some_and(|epoch| epoch.primary == self.start.pop)
+    }
+
+    /// Who is being brought up to date, to follow.
+    pub fn target(&self) -> Option<PopId> {
+        self.hand_over.target()
+    }
+
+    /// Which POP a peer is, as far as the machine was told.
+    pub fn peer(&self, peer: u8) -> Option<PopId> {
+        self.peers.get(&peer).copied()
+    }
+
+    /// Whether it was told that this POP may be promoted.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Once the server goes away: whether the lease is given back, or there is none, or HQ does not
+    /// hear of it.
+    pub fn is_settled(&self) -> bool {
+        !self.start.has_hq || !self.is_started || self.leaving == Leaving::Left
+    }
+
+    fn is_active(&self) -> bool {
+        self.start.has_hq && self.is_started && self.leaving != Leaving::Left
+    }
+
+    /// Until when this POP is sure to be the only one that takes writes.
+    fn until(&self) -> Instant {
+        match &self.grant {
+            Some(grant) if self.released.is_none() => self.given_until.max(self.round.until(grant)),
+            _ => Instant(0),
+        }
+    }
+
+    fn on_started(&mut self, now: Instant) {
+        if self.is_started {
+            return;
+        }
+        self.is_started = true;
+        self.ballot.begin(now);
+        self.line.urge(now);
+        self.lost_at = Some(now.plus_ms(FIRST_LEASE_MS));
+    }
+
+    fn on_epoch(&mut self, now: Instant, epoch: Epoch, out: &mut Vec<Effect>) {
+        if Some(epoch) <= self.epoch {
+            return;
+        }
+        self.epoch = Some(epoch);
+        self.drop_grant(out);
+        self.released = None;
+        // Before anybody could take a closed door for the reason: the lease is not held any longer.
+        self.tell_lease(out);
+        self.hand_over.on_epoch(epoch, self.start.pop, out);
+        self.is_lost = false;
+        self.lost_at = Some(now.plus_ms(FIRST_LEASE_MS));
+        if self.is_active() {
+            self.line.urge(now);
+        }
+    }
+
+    fn is_peer(&self, pop: PopId) -> bool {
+        self.peers.values().any(|peer| *peer == pop)
+    }
+
+    fn on_vote_asked(
+        &mut self,
+        now: Instant,
+        (op, from, epoch): (OpId, PopId, Epoch),
+        lease: (u64, u64),
+        out: &mut Vec<Effect>,
+    ) {
+        let is_authors = epoch.primary == from && from != self.start.pop;
+        let is_right =
+            is_authors && self.is_active() && self.accepting.is_none() && self.epoch == Some(epoch);
+        let vote = self.ballot.answer(now, lease, is_right, self.epoch);
+        out.push(Effect::AnswerVote { op, vote });
+        if is_authors && Some(epoch) > self.epoch {
+            out.push(Effect::Adopt(epoch));
+        }
+    }
+
+    fn on_vote_answered(
+        &mut self,
+        now: Instant,
         op: OpId,
-        /// What came of it.
-        outcome: Renewed,
-    },
-    /// [`Effect::Watch`] ended.
-    WatchEnded {
-        /// The order.
-        op: OpId,
-        /// Whether HQ has something to say, to whoever renews.
-        is_news: bool,
-    },
-    /// The epoch of [`Effect::Accept`] and the clock's floor are on disk, or could not be written.
-    Accepted {
-        /// The order.
-        op: OpId,
-        /// The epoch, if it is stored.
-        epoch: Option<Epoch>,
-    },
-    /// A peer, whose question is authentic, asks for a lease vote.
-    VoteAsked {
-        /// Names the question; [`Effect::AnswerVote`] answers it.
-        op: OpId,
-        /// Who asks.
-        from: PopId,
-        /// For which term.
-        epoch: Epoch,
-        /// For how long, in milliseconds.
-        lease_ms: u64,
-        /// The challenge that this POP last gave it; anything at first.
-        challenge: u64,
-    },
-    /// What came of [`Effect::AskVote`]; `None` is no authentic answer.
-    VoteAnswered {
-        /// The order.
-        op: OpId,
-        /// The answer.
         vote: Option<Vote>,
-    },
-    /// What [`Effect::CloseWrites`] ordered is so: no client's write is under way any more.
-    WritesClosed {
-        /// The order.
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(grant) = &self.grant else { return };
+        let who = Electorate { grant, own: self.start.pop, peers: &self.peers };
+        let known = self.round.on_answer(now, (op, vote), who, &mut self.ops, out);
+        out.extend(known.filter(|known| Some(*known) > self.epoch).map(Effect::Adopt));
+    }
+
+    fn on_switchover_asked(
+        &mut self,
+        now: Instant,
         op: OpId,
-    },
-    /// An operator asks this primary to hand over.
-    SwitchoverAsked {
-        /// Names the question; [`Effect::AnswerSwitchover`] answers it.
-        op: OpId,
-        /// To whom; `None` is whoever holds most.
         to: Option<PopId>,
-    },
+        out: &mut Vec<Effect>,
+    ) {
+        let refusal = if !self.start.has_hq {
+            Some(NotSwitched::NoHq)
+        } else if self.until() <= now {
+            Some(NotSwitched::NotPrimary)
+        } else if to.is_some_and(|to| !self.is_peer(to)) {
+            Some(NotSwitched::KeptBack(KeptBack::NotAPeer))
+        } else if self.leaving != Leaving::Not || !self.hand_over.ask(now, op, to) {
+            Some(NotSwitched::Busy)
+        } else {
+            None
+        };
+        match refusal {
+            Some(why) => out.push(Effect::AnswerSwitchover { op, outcome: Err(why) }),
+            None => self.line.urge(now),
+        }
+    }
+
+    fn drop_grant(&mut self, out: &mut Vec<Effect>) {
+        self.grant = None;
+        self.given_until = Instant(0);
+        self.round.forget(out);
+    }
+
+    fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.is_active() {
+            self.on_time(now, out);
+        }
+        self.tell_lease(out);
+        if self.is_active() {
+            self.watch_lease(now, out);
+            self.renew(now, out);
+            self.line.watch(now, &mut self.ops, out);
+        }
+    }
+
+    fn on_time(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if let Some(flight) = self.line.overdue(now) {
+            out.push(Effect::Cancel { op: flight.op });
+            self.line.on_unanswered(out);
+            self.on_no_answer(now, flight, out);
+        }
+        if let Some(grant) = self.grant.as_ref().filter(|_| self.released.is_none()) {
+            let who = Electorate { grant, own: self.start.pop, peers: &self.peers };
+            self.round.on_time(now, who, &mut self.ops, out);
+        }
+        let is_heard = self.line.hq == Hq::Present;
+        let had_kept = self.hand_over.kept_back();
+        if self.hand_over.advance(now, is_heard, &mut self.ops, out) {
+            self.release(now, out);
+        }
+        if self.hand_over.kept_back() != had_kept {
+            self.line.urge(now);
+        }
+    }
+
+    fn renew(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if !self.line.is_due(now) {
+            return;
+        }
+        let draft = self.draft(now);
+        let op = self.ops.next();
+        self.line.send(Flight {
+            op,
+            sent: now,
+            is_refusing: draft.refuses_ms > 0,
+            is_keeping_back: draft.kept_back.is_some(),
+            is_released: draft.is_released,
+        });
+        out.push(Effect::Renew { op, draft });
+    }
+
+    fn draft(&self, now: Instant) -> Draft {
+        Draft {
+            start: number(self.start.seed, 0),
+            epoch: self.epoch,
+            grant: self.grant.as_ref().map(Grant::id),
+            is_released: self.grant.is_some() && self.released.is_some(),
+            is_ready: self.is_ready && self.leaving == Leaving::Not,
+            is_preferred: self.start.is_preferred,
+            refuses_ms: ms_left(now, self.ballot.refuses_until()),
+            voted_ms: ms_left(now, self.ballot.voted_until()),
+            wish: self.hand_over.wish(),
+            kept_back: self.hand_over.kept_back(),
+        }
+    }
+
+    fn tell_lease(&mut self, out: &mut Vec<Effect>) {
+        if !self.is_started {
+            return;
+        }
+        let is_for_good =
+            !self.start.has_hq || (self.start.fencing == Fencing::Merge && self.released.is_none());
+        let until = if is_for_good { Instant(u64::MAX) } else { self.until() };
+        if core::mem::replace(&mut self.told_until, until) != until {
+            out.push(Effect::HoldLease { until });
+        }
+    }
+
+    /// A primary that takes no writes for want of a lease is worth a word, once.
+    fn watch_lease(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let is_watched = self.is_primary()
+            && self.start.fencing == Fencing::Lease
+            && self.leaving == Leaving::Not;
+        let until = self.until();
+        if !is_watched {
+            self.lost_at = None;
+        } else if until > now {
+            self.lost_at = Some(until);
+            self.is_lost = false;
+        } else if !self.is_lost && self.lost_at.is_some_and(|at| at <= now) {
+            self.is_lost = true;
+            let message = "this primary holds no lease and takes no writes";
+            let alert = Alert::new(AlertType::LeaseLost, message);
+            out.push(Effect::RaiseAlert(alert.with("why", self.why())));
+        }
+    }
 }
 
-/// An order of the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// Complete the draft from the store, send it to HQ, and answer [`Input::Renewed`].
-    Renew {
-        /// Names the order.
-        op: OpId,
-        /// What to say.
-        draft: Draft,
-    },
-    /// Ask HQ to say when there is news, and answer [`Input::WatchEnded`]. At most one is under way.
-    Watch {
-        /// Names the order.
-        op: OpId,
-    },
-    /// Nobody waits for the answer of this order any longer.
-    Cancel {
-        /// The order.
-        op: OpId,
-    },
-    /// Clients' writes may be taken and acknowledged until then, by the monotonic clock, as long as the
-    /// stored epoch names this POP. Replaces what was said before.
-    HoldLease {
-        /// The end; `Instant(0)` is not at all, `Instant(u64::MAX)` for good.
-        until: Instant,
-    },
-    /// Store the epoch and raise the clock's floor in one transaction, and answer
-    /// [`Input::Accepted`].
-    Accept {
-        /// Names the order.
-        op: OpId,
-        /// The epoch.
-        epoch: Epoch,
-        /// The floor, in milliseconds since 1970.
-        floor_ms: u64,
-    },
-    /// Store a newer epoch, and answer with [`Input::EpochStored`].
-    Adopt(Epoch),
-    /// Ask a member for a lease vote, and answer [`Input::VoteAnswered`].
-    AskVote {
-        /// Names the order.
-        op: OpId,
-        /// The member's index among the peers.
-        peer: u8,
-        /// For which term.
-        epoch: Epoch,
-        /// For how long, in milliseconds.
-        lease_ms: u64,
-        /// The challenge that this voter last gave.
-        challenge: u64,
-    },
-    /// Answer a peer's question.
-    AnswerVote {
-        /// The question.
-        op: OpId,
-        /// The answer.
-        vote: Vote,
-    },
-    /// From now on refuse clients' writes with the location of `to`, and answer
-    /// [`Input::WritesClosed`] when none is under way any more.
-    CloseWrites {
-        /// Names the order.
-        op: OpId,
-        /// Who is going to take them.
-        to: PopId,
-    },
-    /// Take clients' writes again, as far as the lease allows.
-    OpenWrites,
-    /// Answer an operator.
-    AnswerSwitchover {
-        /// The question.
-        op: OpId,
-        /// The epoch of the new primary, or why there is none.
-        outcome: Result<Epoch, NotSwitched>,
-    },
-    /// Tell a person.
-    RaiseAlert(Alert),
+/// A number that only this process gives, the `place`-th of them.
+fn number(seed: u64, place: u64) -> u64 {
+    let digest = Sha256::digest([seed.to_be_bytes(), place.to_be_bytes()].concat());
+    digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
-/// Why a switchover did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NotSwitched {
-    /// This POP is not the primary, or holds no lease.
-    NotPrimary,
-    /// There is no HQ.
-    NoHq,
-    /// Another one is under way.
-    Busy,
-    /// HQ does not answer, or found nobody who could follow.
-    NobodyFollows,
-    /// The other one cannot be brought up to date; the lease is kept.
-    KeptBack(KeptBack),
-}
-
-/// Orders go to `out`; see [`crate::lease`].
-pub type Orders = Vec<Effect>;
+#[cfg(test)]
+mod tests;
