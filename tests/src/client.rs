@@ -68,6 +68,16 @@ impl Answer {
     }
 }
 
+fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .timeout_global(Some(timeout))
+        .build();
+    config.new_agent()
+}
+
 /// Speaks to one server with one access token over kept-alive connections.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -79,13 +89,13 @@ pub struct Client {
 impl Client {
     /// A client of the server at `base`.
     pub fn new(base: &str, token: Option<&str>) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(20)))
-            .build();
-        Self { agent: config.new_agent(), base: base.to_owned(), token: token.map(str::to_owned) }
+        let agent = agent(Duration::from_secs(20));
+        Self { agent, base: base.to_owned(), token: token.map(str::to_owned) }
+    }
+
+    /// The same with so much time for a whole request.
+    pub fn patience(&self, timeout: Duration) -> Self {
+        Self { agent: agent(timeout), ..self.clone() }
     }
 
     /// The same server with another access token.

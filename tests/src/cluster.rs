@@ -70,6 +70,16 @@ impl ClusterBuilder {
         self
     }
 
+    /// The cluster's name.
+    pub(crate) fn cluster_name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many POPs.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Prepares the POPs without starting any.
     pub fn prepare(self) -> Cluster {
         let scratch = Scratch::new("cluster");

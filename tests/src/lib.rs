@@ -4,7 +4,8 @@
 //!
 //! In reading order: which binary ([`binary`]), one server ([`server`]), several ([`cluster`]),
 //! a client ([`client`], [`raw`] for what no client would send), the network between
-//! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), a legitimate client beside those who
+//! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), HQ itself with a cluster that it governs ([`governed`]) and
+//! somebody who goes on writing whoever is primary ([`writer`]), a legitimate client beside those who
 //! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]), what the
 //! kernel says about a process ([`process`]) and how little memory it may have ([`cgroup`]), and the crash rounds that the suite and the
 //! `crash-rounds` program share ([`crash`]).
@@ -15,6 +16,7 @@ pub mod client;
 pub mod cluster;
 pub mod crash;
 pub mod foreign;
+pub mod governed;
 pub mod hq;
 pub mod metrics;
 pub mod ports;
@@ -28,14 +30,17 @@ pub mod server;
 pub mod session;
 pub mod sync_shim;
 pub mod wait;
+pub mod writer;
 
 pub use binary::{Edition, Runtime};
 pub use cgroup::MemoryCgroup;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, ClusterBuilder};
+pub use governed::Governed;
 pub use hq::{Hq, Mood};
 pub use proxy::{Fault, Proxy};
 pub use scratch::Scratch;
 pub use server::{Server, ServerBuilder};
 pub use session::{Connecting, Session};
 pub use wait::eventually;
+pub use writer::Writer;

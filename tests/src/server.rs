@@ -20,6 +20,7 @@ const START_MAX: Duration = Duration::from_secs(15);
 pub struct ServerBuilder {
     edition: Edition,
     runtime: Runtime,
+    command: &'static [&'static str],
     address: SocketAddr,
     data: Option<PathBuf>,
     arguments: Vec<OsString>,
@@ -33,6 +34,7 @@ impl ServerBuilder {
         Self {
             edition,
             runtime: Runtime::under_test(),
+            command: &["serve"],
             address: ports::free_address(),
             data: None,
             arguments: Vec::new(),
@@ -44,6 +46,12 @@ impl ServerBuilder {
     /// Runs on this instead of on the runtime under test.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
+        self
+    }
+
+    /// Runs this command instead of `serve`.
+    pub fn command(mut self, words: &'static [&'static str]) -> Self {
+        self.command = words;
         self
     }
 
@@ -192,7 +200,7 @@ impl Server {
     pub fn try_start(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "the server is running already");
         let mut command = command_on(self.builder.runtime, self.builder.edition);
-        command.current_dir(self.scratch.path()).arg("serve");
+        command.current_dir(self.scratch.path()).args(self.builder.command);
         command.arg("--listen").arg(self.builder.address.to_string());
         command.arg("--data-dir").arg(&self.data).args(&self.builder.arguments);
         command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
