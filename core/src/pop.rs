@@ -108,6 +108,7 @@ impl Pop for CommunityPop {
             Input::ShutdownRequested => {
                 shutdown(shutdown::Input::Requested);
                 shutdown(shutdown::Input::PeersFlushed);
+                shutdown(shutdown::Input::LeaseReturned);
                 telemetry(telemetry::Input::Stopped);
                 shutdown(shutdown::Input::AlertsKept);
             }

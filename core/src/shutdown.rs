@@ -1,5 +1,5 @@
-//! Going away: stop accepting, finish requests, flush what peers take, store what waits for HQ, close
-//! the store, exit.
+//! Going away: stop accepting, finish requests, flush what peers take, give the right to take writes
+//! back, store what waits for HQ, close the store, exit.
 
 use alloc::vec::Vec;
 
@@ -28,6 +28,8 @@ pub enum Input {
     Tick,
     /// Every alert that waits is stored, or there is no room for it.
     AlertsKept,
+    /// The right to take writes is given back, or there is none, or nobody hears of it.
+    LeaseReturned,
 }
 
 /// What the shutdown machine orders.
@@ -49,7 +51,7 @@ pub enum Effect {
 pub enum Shutdown {
     /// Nobody asked.
     Running,
-    /// Waiting for requests, peers and alerts.
+    /// Waiting for requests, peers, the lease and alerts.
     Draining {
         /// When waiting ends, whatever is still open.
         deadline: Instant,
@@ -59,6 +61,8 @@ pub enum Shutdown {
         peers: bool,
         /// Whether an alert has yet to be stored.
         alerts: bool,
+        /// Whether the right to take writes has yet to be given back.
+        lease: bool,
     },
     /// Waiting for the store.
     Closing {
@@ -80,7 +84,13 @@ impl Shutdown {
         match (&mut *self, input) {
             (Shutdown::Running, Input::Requested) => {
                 let deadline = now.plus_ms(GRACE_MS);
-                *self = Shutdown::Draining { deadline, requests: true, peers: true, alerts: true };
+                *self = Shutdown::Draining {
+                    deadline,
+                    requests: true,
+                    peers: true,
+                    alerts: true,
+                    lease: true,
+                };
                 out.push(Effect::StopAccepting);
             }
             (Shutdown::Draining { .. } | Shutdown::Closing { .. }, Input::Requested) => {
@@ -89,6 +99,7 @@ impl Shutdown {
             (Shutdown::Draining { requests, .. }, Input::RequestsFinished) => *requests = false,
             (Shutdown::Draining { peers, .. }, Input::PeersFlushed) => *peers = false,
             (Shutdown::Draining { alerts, .. }, Input::AlertsKept) => *alerts = false,
+            (Shutdown::Draining { lease, .. }, Input::LeaseReturned) => *lease = false,
             (Shutdown::Closing { .. }, Input::StoreClosed) => self.exit(out),
             _ => {}
         }
@@ -105,8 +116,8 @@ impl Shutdown {
 
     fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match *self {
-            Shutdown::Draining { deadline, requests, peers, alerts } => {
-                if now >= deadline || !(requests || peers || alerts) {
+            Shutdown::Draining { deadline, requests, peers, alerts, lease } => {
+                if now >= deadline || !(requests || peers || alerts || lease) {
                     *self = Shutdown::Closing { deadline: now.plus_ms(CLOSE_MS) };
                     out.push(Effect::CloseStore);
                 }

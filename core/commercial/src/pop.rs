@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts::{self, Router};
 use crate::frame::Position;
+use crate::lease::{self, Lease};
 use crate::replication::{self, Replication, View};
 use crate::skew::{Clocks, Skew};
 use crate::waiters::Waiters;
 
+mod leasing;
 mod messages;
 
 pub use messages::{Effect, Input, PeerReport};
@@ -38,6 +40,8 @@ pub struct Boot {
     pub is_imported: bool,
     /// What its alerts begin with.
     pub alerts: alerts::Start,
+    /// What its right to take writes begins with.
+    pub lease: lease::Start,
 }
 
 /// The Commercial edition's POP.
@@ -58,6 +62,7 @@ pub struct CommercialPop {
     is_replacing: bool,
     telemetry: Telemetry,
     alerts: Router,
+    lease: Lease,
 }
 
 /// How often an imported server asks its peers whether it has heard all, in milliseconds.
@@ -82,6 +87,7 @@ impl CommercialPop {
             telemetry: Telemetry::default(),
             unheard: if boot.is_imported { (0..count).collect() } else { Vec::new() },
             alerts: Router::new(boot.alerts),
+            lease: Lease::new(boot.lease, boot.epoch),
         }
     }
 
@@ -98,6 +104,11 @@ impl CommercialPop {
     /// What operators see of its peers, in the order of the configuration.
     pub fn peers(&self, now: Instant) -> Vec<View> {
         self.peers.iter().map(|peer| peer.view(now)).collect()
+    }
+
+    /// What operators see of its right to take writes.
+    pub fn lease(&self, now: Instant) -> lease::View {
+        self.lease.view(now)
     }
 
     /// What operators see of the alerts for HQ.
@@ -209,6 +220,7 @@ impl CommercialPop {
             self.waiters.give_up(&mut released);
             out.extend(released.into_iter().map(Effect::Release));
         }
+        self.tell_lease(now, lease::Input::EpochStored(epoch), out);
         self.every_peer(now, &replication::Input::EpochChanged, out);
     }
 
@@ -249,6 +261,7 @@ impl CommercialPop {
             community::Input::ShutdownRequested => {
                 self.telemetry(now, telemetry::Input::Stopped, out);
                 self.shutdown(now, shutdown::Input::Requested, out);
+                self.tell_lease(now, lease::Input::Closing, out);
             }
             community::Input::RequestsFinished => {
                 self.shutdown(now, shutdown::Input::RequestsFinished, out);
@@ -260,6 +273,7 @@ impl CommercialPop {
                 self.shutdown(now, shutdown::Input::Tick, out);
                 self.every_peer(now, &replication::Input::Tick, out);
                 self.telemetry(now, telemetry::Input::Tick, out);
+                self.tell_lease(now, lease::Input::Tick, out);
             }
             community::Input::TelemetryStarted { every_ms } => {
                 self.telemetry(now, telemetry::Input::Started { every_ms }, out);
@@ -295,10 +309,10 @@ impl CommercialPop {
         }
     }
 
-    /// Requests and peers can still raise an alert, so this comes last.
+    /// Requests, peers and the lease can still raise an alert, so this comes last.
     fn settle_alerts(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let is_last =
-            matches!(self.shutdown, Shutdown::Draining { requests: false, peers: false, .. });
+            matches!(self.shutdown, Shutdown::Draining { peers: false, lease: false, .. });
         if is_last && self.alerts.is_settled() {
             self.shutdown(now, shutdown::Input::AlertsKept, out);
         }
@@ -330,6 +344,7 @@ impl CommercialPop {
             Input::Started => {
                 self.settle_import(out);
                 self.every_peer(now, &replication::Input::Started, out);
+                self.tell_lease(now, lease::Input::Started, out);
             }
             Input::Committed { last, own, from, waiters, beaten } => {
                 let mut released = Vec::new();
@@ -370,6 +385,7 @@ impl CommercialPop {
             | Input::AlertsUnkept { .. }
             | Input::AlertsDropped { .. }
             | Input::AlertPosted { .. } => {}
+            Input::Lease(input) => self.on_lease(now, input, out),
         }
     }
 }
@@ -383,6 +399,7 @@ impl Pop for CommercialPop {
         self.route(now, input, out);
         self.ask_unheard(now, out);
         self.release(now, out);
+        self.follow_lease(now, out);
         self.raise(now, from, out);
         if let Some(input) = about_alerts {
             self.tell_router(now, input, out);
@@ -397,7 +414,8 @@ impl Pop for CommercialPop {
         let unheard = self.ask_at.map(|at| (at, Wake("unheard")));
         let alerts = self.alerts.next_wake().map(|at| (at, Wake("alerts")));
         let telemetry = self.telemetry.next_wake().map(|at| (at, Wake("telemetry")));
-        let own = [shutdown, waiter, unheard, alerts, telemetry].into_iter().flatten();
+        let lease = self.lease.next_wake();
+        let own = [shutdown, waiter, unheard, alerts, telemetry, lease].into_iter().flatten();
         peers.chain(own).min_by_key(|(at, _)| *at)
     }
 }

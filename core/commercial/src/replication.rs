@@ -188,6 +188,14 @@ impl Replication {
         self.identity
     }
 
+    /// How many changes the peer has yet to confirm; `None` if it does not answer, or could not take
+    /// some of them.
+    pub fn behind(&self) -> Option<u64> {
+        let is_known = self.may_send() && self.is_synced && self.setbacks == 0;
+        let settled_to = self.settled_to();
+        is_known.then(|| self.last.0.saturating_sub(settled_to.0))
+    }
+
     /// Up to where the peer confirmed.
     pub fn cursor(&self) -> Seq {
         self.cursor
@@ -209,10 +217,14 @@ impl Replication {
             attempt: self.link.attempt(),
             next_retry_ms: next.map(|at| at.ms_since(now)),
             acked: self.cursor,
-            settled_to: self.flights.first_after().unwrap_or(self.clean_to).min(self.clean_to),
+            settled_to: self.settled_to(),
             last_ack_at: self.last_ack_at,
             last_error: self.last_error.clone(),
         }
+    }
+
+    fn settled_to(&self) -> Seq {
+        self.flights.first_after().unwrap_or(self.clean_to).min(self.clean_to)
     }
 
     fn on_committed(&mut self, now: Instant, last: Seq, owed: Owed) {

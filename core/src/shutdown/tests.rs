@@ -20,6 +20,7 @@ fn an_idle_server_leaves_at_once() {
         (11, Input::RequestsFinished),
         (12, Input::PeersFlushed),
         (12, Input::AlertsKept),
+        (12, Input::LeaseReturned),
         (13, Input::StoreClosed),
     ]);
     assert_eq!(machine, Shutdown::Done);
@@ -30,19 +31,18 @@ fn an_idle_server_leaves_at_once() {
 }
 
 #[test]
-fn the_store_is_closed_when_requests_peers_and_alerts_are_done_in_any_order() {
-    let (requests, peers, alerts) =
-        (Input::RequestsFinished, Input::PeersFlushed, Input::AlertsKept);
-    for [first, second, third] in [
-        [requests, peers, alerts],
-        [requests, alerts, peers],
-        [peers, requests, alerts],
-        [peers, alerts, requests],
-        [alerts, requests, peers],
-        [alerts, peers, requests],
-    ] {
-        let (_, effects) = run(&[(0, Input::Requested), (1, first), (2, second), (3, third)]);
-        assert_eq!(effects, vec![(0, Effect::StopAccepting), (3, Effect::CloseStore)]);
+fn the_store_is_closed_when_requests_peers_lease_and_alerts_are_done_in_any_order() {
+    let stages =
+        [Input::RequestsFinished, Input::PeersFlushed, Input::LeaseReturned, Input::AlertsKept];
+    for code in 0..4usize.pow(4) {
+        let order: [usize; 4] = core::array::from_fn(|at| code / 4usize.pow(at as u32) % 4);
+        if (0..4).any(|stage| !order.contains(&stage)) {
+            continue;
+        }
+        let mut script = vec![(0, Input::Requested)];
+        script.extend((1..).zip(order).map(|(ms, stage)| (ms, stages[stage])));
+        let (_, effects) = run(&script);
+        assert_eq!(effects, vec![(0, Effect::StopAccepting), (4, Effect::CloseStore)]);
     }
 }
 
@@ -69,9 +69,10 @@ fn every_order_of_inputs_ends_in_time_with_one_exit() {
         Input::StoreClosed,
         Input::Tick,
         Input::AlertsKept,
+        Input::LeaseReturned,
     ];
-    for code in 0..6u32.pow(6) {
-        let picked = (0..6).map(|at| inputs[(code / 6u32.pow(at) % 6) as usize]);
+    for code in 0..7u32.pow(7) {
+        let picked = (0..7).map(|at| inputs[(code / 7u32.pow(at) % 7) as usize]);
         let mut script = vec![(0, Input::Requested)];
         script.extend(picked.map(|input| (1, input)));
         script.extend([(GRACE_MS + 1, Input::Tick), (GRACE_MS + CLOSE_MS + 1, Input::Tick)]);

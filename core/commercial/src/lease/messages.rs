@@ -33,6 +33,13 @@ pub struct Start {
     pub is_preferred: bool,
 }
 
+impl Start {
+    /// A POP whose roles come from the configuration and from operators.
+    pub fn without_hq(pop: PopId) -> Self {
+        Self { pop, has_hq: false, fencing: Fencing::default(), seed: 0, is_preferred: false }
+    }
+}
+
 /// What the machine says in a renewal; the rest of [`crate::renewal::Renewal`] is in the store, and
 /// [`Draft::complete`] reads it there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts;
 use crate::frame::Position;
+use crate::lease;
 use crate::replication::{self, Answer};
 use crate::skew::Clocks;
 use crate::waiters::{Release, Waiter};
@@ -121,6 +122,8 @@ pub enum Input {
         /// What became of it.
         outcome: alerts::Outcome,
     },
+    /// A fact about the right to take writes.
+    Lease(lease::Input),
 }
 
 impl Input {
@@ -221,6 +224,21 @@ pub enum Effect {
         /// The order.
         op: OpId,
     },
+    /// An order about the right to take writes; alerts and epochs of the lease machine are
+    /// [`community::Effect::LogAlert`] and [`Effect::AdoptEpoch`].
+    Lease(lease::Effect),
+}
+
+impl From<lease::Effect> for Effect {
+    fn from(effect: lease::Effect) -> Self {
+        match effect {
+            lease::Effect::RaiseAlert(alert) => {
+                Effect::Community(community::Effect::LogAlert(alert))
+            }
+            lease::Effect::Adopt(epoch) => Effect::AdoptEpoch(epoch),
+            effect => Effect::Lease(effect),
+        }
+    }
 }
 
 impl From<alerts::Effect> for Effect {

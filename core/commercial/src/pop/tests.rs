@@ -14,6 +14,7 @@ mod alerting;
 mod cluster;
 mod convergence;
 mod faults;
+mod leasing;
 mod routing;
 mod server;
 mod shutting;
@@ -63,6 +64,7 @@ impl Bench {
             window: Window::STANDARD,
             is_imported,
             alerts: alerts::Start::default(),
+            lease: lease::Start::without_hq(pop("a")),
         };
         let pop = CommercialPop::new(boot);
         Self { pop, now_ms: 0, out: vec![], orders: vec![], last: 0 }

@@ -20,6 +20,7 @@ fn alone() -> Bench {
         window: Window::STANDARD,
         is_imported: false,
         alerts: Start { is_routed: true, loaded: outbox::Loaded::default(), ..Start::default() },
+        lease: lease::Start::without_hq(primary),
     });
     bench
 }

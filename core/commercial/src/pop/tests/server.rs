@@ -83,6 +83,7 @@ impl Server {
             window: Window::STANDARD,
             is_imported: false,
             alerts: Default::default(),
+            lease: lease::Start::without_hq(self.site.pop),
         }));
     }
 
