@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clavitor_commercial::alerts::{self, Item, Outcome};
+use clavitor_commercial::lease;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input, PeerReport};
 use clavitor_commercial::replication::{self, Answer, Order, Window};
 use clavitor_commercial::skew::Clocks;
@@ -61,14 +62,16 @@ struct Driver {
 impl Driver {
     fn new(reader: &mut Reader<'_>) -> Self {
         let last = values::seq(reader);
+        let pop = values::pop(reader);
         let boot = Boot {
-            pop: values::pop(reader),
+            pop,
             epoch: values::epoch(reader),
             last,
             peers: reader.list(4, values::known),
             window: Window::STANDARD,
             is_imported: reader.flag(),
             alerts: alerts::Start { is_routed: true, ..alerts::Start::default() },
+            lease: lease::Start::without_hq(pop),
         };
         Self {
             now: Instant::from_ms(u64::from(reader.u32())),
@@ -267,6 +270,7 @@ impl Driver {
             Effect::Peer { .. }
             | Effect::Community(_)
             | Effect::ClockJudged { .. }
+            | Effect::Lease(_)
             | Effect::ImportSettled => {}
             Effect::KeepAlerts { op, .. } => {
                 assert_eq!(self.keeping.replace(op), None, "one order at a time");

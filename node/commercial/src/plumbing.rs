@@ -15,7 +15,7 @@ use clavitor_commercial::frame::Keys;
 use clavitor_commercial::pop::{Boot, CommercialPop, Effect, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::tables::{self, TABLES};
-use clavitor_commercial::{boot, journal, skew, tarpit};
+use clavitor_commercial::{boot, journal, lease, skew, tarpit};
 use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
 use clavitor_core::id::{Epoch, OpId, Seq};
@@ -330,7 +330,8 @@ fn settle(
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
     let alerts = alerts::start(store, telemetry)?;
-    Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts })
+    let lease = lease::Start::without_hq(pop);
+    Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts, lease })
 }
 
 fn write_blocking<T: Send + 'static>(

@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 
+use clavitor_commercial::lease;
 use clavitor_commercial::pop::{Boot, Input, PeerReport};
 use clavitor_commercial::replication::{Answer, Known, Window};
 use clavitor_core::alert::{Alert, AlertType};
@@ -95,6 +96,7 @@ fn boot() -> Boot {
         window: Window::STANDARD,
         is_imported: false,
         alerts: Default::default(),
+        lease: lease::Start::without_hq(pop),
     }
 }
 

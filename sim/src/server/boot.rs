@@ -7,7 +7,7 @@ use clavitor_commercial::pop::{Boot, CommercialPop, Input};
 use clavitor_commercial::replication::Window;
 use clavitor_commercial::sent::Sent;
 use clavitor_commercial::tarpit::Limits;
-use clavitor_commercial::{boot, journal};
+use clavitor_commercial::{boot, journal, lease};
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Epoch, Seq};
 use clavitor_core::pop::{self as community, CommunityPop};
@@ -131,7 +131,8 @@ impl Server {
         let peers = boot::known_peers(&Reader::new(&self.disk), urls, last);
         let peers = peers.expect("rows are whole");
         let window = Window::STANDARD;
-        let boot = Boot { pop, epoch, last, peers, window, is_imported, alerts };
+        let lease = lease::Start::without_hq(pop);
+        let boot = Boot { pop, epoch, last, peers, window, is_imported, alerts, lease };
         (outcome, Machine::Commercial(Box::new(CommercialPop::new(boot))), known)
     }
 

@@ -40,6 +40,8 @@ impl Server {
             Effect::PostAlert { op, item } => self.post_alert(op, item, around),
             // The machine does not hear an answer that it does not wait for.
             Effect::CancelPost { .. } => {}
+            // Without HQ the stored epoch is enough.
+            Effect::Lease(_) => {}
         }
     }
 
