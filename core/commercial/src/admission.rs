@@ -15,18 +15,42 @@ pub enum Refused {
     Imported,
     /// This server's clock is far off its peers'.
     Clock,
+    /// This POP is the primary, and holds no lease now.
+    NoLease,
+    /// This POP is the primary, and is handing over.
+    HandingOver(PopId),
 }
 
-/// Whether a client may write. `agreed` is what the peers' clocks show, if any is known.
+/// What a server knows besides its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id.
+    pub pop: PopId,
+    /// Whether the data was imported, and the peers are not heard yet.
+    pub is_imported: bool,
+    /// What the peers' clocks show, if any is known.
+    pub agreed: Option<UnixTime>,
+    /// Whether the lease lasts, by the clock of this moment.
+    pub has_lease: bool,
+    /// Who is going to take writes instead, during a hand-over.
+    pub handing_to: Option<PopId>,
+}
+
+/// Whether a client may write.
 pub fn admit<R: RowsMut>(
     txn: &Transaction<'_, R>,
-    pop: PopId,
-    is_imported: bool,
-    agreed: Option<UnixTime>,
+    standing: Standing,
 ) -> Result<(), Stop<Refused>> {
+    let Standing { pop, is_imported, agreed, has_lease, handing_to } = standing;
     let epoch = epoch::known(&txn.reader())?;
     if epoch.is_none_or(|epoch| epoch.primary != pop) {
         return Err(Stop::Refused(Refused::NotPrimary(epoch)));
+    }
+    if let Some(to) = handing_to {
+        return Err(Stop::Refused(Refused::HandingOver(to)));
+    }
+    if !has_lease {
+        return Err(Stop::Refused(Refused::NoLease));
     }
     if is_imported {
         return Err(Stop::Refused(Refused::Imported));

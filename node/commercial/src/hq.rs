@@ -9,7 +9,7 @@ use std::time::Duration;
 use clavitor_commercial::lease::{self, Draft, Effect, Renewed};
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::renewal::{Answer, Renewal};
-use clavitor_commercial::{books, epoch};
+use clavitor_commercial::epoch;
 use clavitor_core::edition::Edition;
 use clavitor_core::id::{Epoch, OpId, PopId};
 use clavitor_node::outbound::Flight;
@@ -201,7 +201,7 @@ impl<R: Runtime> Commercial<R> {
                 "oldest_dirty_ms": debt.oldest.map(|oldest| now.0.saturating_sub(oldest.0)),
                 "state": crate::operate::state(view.state),
             })
-        });
+        }).collect();
         json!({
             "url": self.cluster.own_url,
             "dns_addresses": at.addresses,
@@ -212,7 +212,7 @@ impl<R: Runtime> Commercial<R> {
             "uptime_s": wall::instant().ms_since(self.started) / 1_000,
             "entries": self.store.entries(),
             "dirty": dirty,
-            "tarpit_held": self.tarpit_held(),
+            "tarpit_held": self.tarpit.as_ref().map_or(0, |tarpit| tarpit.totals().held),
             "clock": now.0,
         })
     }
@@ -228,7 +228,7 @@ impl<R: Runtime> Commercial<R> {
             url: at.url.clone(),
             path: Cow::Owned(path),
             headers: at.headers(None),
-            body: bytes::Bytes::new(),
+            body: Default::default(),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let edition = self.clone();

@@ -3,13 +3,15 @@
 //!
 //! Reading order: `apply` takes frames in, `send` posts them, `journal` shows and restores what
 //! lost, `operate` answers operators, `telemetry` is its part of reports, `bookkeeping` writes what
-//! must not be forgotten, `alerts` tells HQ, `tarpit` keeps scanners busy, `plumbing` ties it all
+//! must not be forgotten, `alerts` tells HQ, `hq` and `right` are
+//! about the lease, `tarpit` keeps scanners busy, `plumbing` ties it all
 //! to the server.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 mod alerts;
 mod apply;
 mod bookkeeping;
+mod hq;
 mod journal;
 mod metrics;
 mod operate;
@@ -40,6 +42,7 @@ use clavitor_node::runtime::{Footprint, Runtime};
 use clavitor_node::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::AbortHandle;
+use hq::Hq;
 use right::Right;
 use tarpit::Tarpit;
 
@@ -68,6 +71,8 @@ pub struct Commercial<R: Runtime> {
     bookkeeping: Mutex<Bookkeeping<R>>,
     tarpit: Option<Arc<Tarpit>>,
     right: Right,
+    hq: Hq,
+    started: Instant,
     telemetry_every_ms: Option<u64>,
     alerts: Alerts,
 }

@@ -72,6 +72,9 @@ impl<R: Runtime> Commercial<R> {
         if request.has_body() {
             return Err(Problem::from(Code::BadRequest).closing());
         }
+        if self.hq.is_there() {
+            return Err(Code::HqDecides.into());
+        }
         let pop = self.store.pop();
         let promoted =
             self.store.write(0, move |txn| epoch::promote(txn, pop).map_err(Stop::<Problem>::from));

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use clavitor_commercial::admission::{self, Refused};
+use clavitor_commercial::admission::{self, Refused, Standing};
 use clavitor_commercial::boot::Settled;
 use clavitor_commercial::cluster::{Cluster, PEERS_MAX};
 use clavitor_commercial::frame::Keys;
@@ -34,6 +34,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 
 use crate::alerts::{self, Alerts};
+use crate::hq::{self, Hq};
 use crate::right::Right;
 use crate::routes::Route;
 use crate::tarpit::Tarpit;
@@ -104,7 +105,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         let cluster = cluster_of(&settings);
         let telemetry = settings.telemetry.as_ref();
         let window = window_of(R::FOOTPRINT);
-        let boot = settle(&store, &cluster, telemetry, window)?;
+        let lease = hq::start(&settings, store.pop());
+        let boot = settle(&store, &cluster, telemetry, window, lease)?;
         let Boot { epoch, is_imported, .. } = boot;
         let lowest = boot.peers.iter().map(|peer| peer.cursor).min();
         lowest.into_iter().for_each(|cursor| store.set_confirmed(cursor));
@@ -129,11 +131,15 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             bookkeeping: Mutex::default(),
             tarpit: Tarpit::open(settings.tarpit),
             right: Right::default(),
+            hq: Hq::new(settings.hq.as_ref()),
+            started: wall::instant(),
             telemetry_every_ms: telemetry.map(TelemetrySettings::every_ms),
             alerts: Alerts::new(telemetry),
         };
-        // Without HQ, who is primary takes writes.
-        commercial.right.hold(Instant(u64::MAX));
+        if !commercial.hq.is_there() {
+            // Who is primary takes writes, also before the machine has said so.
+            commercial.right.hold(Instant(u64::MAX));
+        }
         let pop = CommercialPop::new(boot);
         commercial.observe(&pop);
         Ok((Arc::new(commercial), pop))
@@ -160,6 +166,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
         let at = wall::instant();
         *lock(&self.peers) = PeersSeen { at, views: pop.peers(at) };
         self.alerts.observe(pop.alerts());
+        self.hq.observe(pop.lease(at));
     }
 
     fn route(&self, segments: &[Option<&str>]) -> Option<Route> {
@@ -181,15 +188,22 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             Route::Resume => self.resume(api, &request),
             Route::Frames => self.take_frame(request).await,
             Route::Promote => self.promote(api, request).await,
+            Route::Switchover => self.switchover(api, request).await,
+            Route::Votes => self.vote(request).await,
             Route::Conflicts => self.conflicts(api, &request),
             Route::Restore => self.restore(api, request).await,
         }
     }
 
     fn admit(&self, txn: &Transaction<'_>) -> Result<Result<(), Problem>, StoreError> {
-        let (pop, agreed) = (self.store.pop(), self.agreed_time());
-        let is_imported = self.is_imported.load(Ordering::Acquire);
-        let refused = match admission::admit(txn, pop, is_imported, agreed) {
+        let standing = Standing {
+            pop: self.store.pop(),
+            is_imported: self.is_imported.load(Ordering::Acquire),
+            agreed: self.agreed_time(),
+            has_lease: self.right.is_held(),
+            handing_to: self.right.handing_to(),
+        };
+        let refused = match admission::admit(txn, standing) {
             Ok(()) => return Ok(Ok(())),
             Err(Stop::Storage(error)) => return Err(error),
             Err(Stop::Refused(refused)) => refused,
@@ -198,6 +212,8 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             Refused::NotPrimary(epoch) => self.not_primary(epoch),
             Refused::Imported => Code::Imported.into(),
             Refused::Clock => Code::Clock.into(),
+            Refused::NoLease => Code::NoLease.into(),
+            Refused::HandingOver(primary) => self.not_primary(Some(Epoch { number: 0, primary })),
         }))
     }
 
@@ -216,6 +232,11 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     fn readiness(&self) -> Result<(), Cow<'static, str>> {
         if self.is_primary() && self.is_imported.load(Ordering::Acquire) {
             return Err("the data was imported and the peers are not heard yet".into());
+        }
+        if self.is_primary() && !self.right.is_held() {
+            let why = self.hq.seen().and_then(|view| view.why);
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            return Err(format!("this primary holds no lease{why}").into());
         }
         Ok(())
     }
@@ -251,11 +272,11 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn lease_ms_left(&self) -> Option<u64> {
-        self.right.ms_left()
+        self.is_primary().then(|| self.right.ms_left()).flatten()
     }
 
     fn may_acknowledge(&self) -> bool {
-        self.right.is_held()
+        self.right.is_held() && (self.is_primary() || !self.hq.is_there())
     }
 
     fn pending_peers(&self, seq: Seq) -> Vec<String> {
@@ -318,6 +339,7 @@ fn settle(
     cluster: &Cluster,
     telemetry: Option<&TelemetrySettings>,
     window: Window,
+    lease: lease::Start,
 ) -> Result<Boot, StoreError> {
     let (pop, last) = (store.pop(), store.last());
     let of = cluster.clone();
@@ -330,7 +352,6 @@ fn settle(
     noted.or_else(|error| if error == StoreError::Full { Ok(()) } else { Err(error) })?;
     let peers = store.read(|reader| boot::known_peers(reader, &cluster.peer_urls, last))?;
     let alerts = alerts::start(store, telemetry)?;
-    let lease = lease::Start::without_hq(pop);
     Ok(Boot { pop, epoch, last, peers, window, is_imported, alerts, lease })
 }
 

@@ -13,6 +13,10 @@ pub enum Route {
     Frames,
     /// This POP becomes primary.
     Promote,
+    /// Another one does, in order.
+    Switchover,
+    /// Lease votes for peers.
+    Votes,
     /// A vault's conflict journal.
     Conflicts,
     /// Restores an item of it.
@@ -29,7 +33,9 @@ impl Route {
             [Some("v1"), Some("replication")] => Route::Replication,
             [Some("v1"), Some("replication"), Some("resume")] => Route::Resume,
             [Some("v1"), Some("replication"), Some("frames")] => Route::Frames,
+            [Some("v1"), Some("replication"), Some("votes")] => Route::Votes,
             [Some("v1"), Some("node"), Some("promote")] => Route::Promote,
+            [Some("v1"), Some("node"), Some("switchover")] => Route::Switchover,
             [Some("v1"), Some("vaults"), _, Some("conflicts")] => Route::Conflicts,
             [Some("v1"), Some("vaults"), _, Some("conflicts"), _, Some("restore")] => {
                 Route::Restore
@@ -42,7 +48,12 @@ impl Route {
     pub(crate) fn methods(self) -> &'static [Method] {
         match self {
             Route::Replication | Route::Conflicts => GET,
-            Route::Resume | Route::Frames | Route::Promote | Route::Restore => POST,
+            Route::Resume
+            | Route::Frames
+            | Route::Votes
+            | Route::Promote
+            | Route::Switchover
+            | Route::Restore => POST,
         }
     }
 }

@@ -81,6 +81,12 @@ codes! {
     Busy = "CV-BUSY", SERVICE_UNAVAILABLE, "the server has too much to do right now";
     /// This server is a backup.
     NotPrimary = "CV-NOT-PRIMARY", SERVICE_UNAVAILABLE, "this server does not take writes";
+    /// This server is the primary and has no right to take writes at the moment.
+    NoLease = "CV-NO-LEASE", SERVICE_UNAVAILABLE,
+        "this primary cannot renew its lease, so it takes no writes; its health check says why";
+    /// HQ decides who is primary.
+    HqDecides = "CV-HQ-DECIDES", CONFLICT,
+        "HQ decides who is primary: ask for a switchover, or start without --hq";
     /// The server's clock cannot be trusted.
     Clock = "CV-CLOCK", SERVICE_UNAVAILABLE, "this server's clock is too far off to stamp writes";
     /// The data is new or imported, and the peers are not heard yet.

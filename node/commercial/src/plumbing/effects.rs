@@ -47,8 +47,7 @@ impl<R: Runtime> Commercial<R> {
             Effect::KeepAlerts { op, put, remove } => self.keep_alerts(op, put, remove),
             Effect::PostAlert { op, item } => self.post_alert(op, &item),
             Effect::CancelPost { op } => self.cancel_post(op),
-            // Without HQ the stored epoch is enough.
-            Effect::Lease(_) => {}
+            Effect::Lease(effect) => self.perform_lease(effect),
         }
         Ok(())
     }
