@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use clavitor_core::id::{Epoch, PopId, StoreId};
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{Frame, Refusal};
+use crate::frame::{Frame, Member, Refusal};
 use crate::replication::View;
+use crate::vote::Ask;
 
 /// The most peers that one POP has.
 pub const PEERS_MAX: usize = 16;
@@ -38,19 +39,38 @@ impl Cluster {
 
     /// Whether a frame is from a peer and for this POP with this data directory; the peer's index.
     pub fn check_address(&self, pop: PopId, store: StoreId, frame: &Frame) -> Result<u8, Refusal> {
-        if frame.cluster != self.name {
+        let destination = (frame.destination.as_str(), frame.destination_store);
+        self.check((pop, store), &frame.source, &frame.cluster, destination)
+    }
+
+    /// Whether a question for a lease vote is from a peer and for this POP with this data directory;
+    /// the peer's index.
+    pub fn check_ask(&self, pop: PopId, store: StoreId, ask: &Ask) -> Result<u8, Refusal> {
+        let destination = (ask.destination.as_str(), ask.destination_store);
+        let peer = self.check((pop, store), &ask.source, &ask.cluster, destination)?;
+        if ask.voter == pop { Ok(peer) } else { Err(Refusal::Destination) }
+    }
+
+    fn check(
+        &self,
+        (pop, store): (PopId, StoreId),
+        source: &Member,
+        cluster: &str,
+        destination: (&str, Option<StoreId>),
+    ) -> Result<u8, Refusal> {
+        if *cluster != self.name {
             return Err(Refusal::Cluster);
         }
-        if frame.destination != self.own_url {
+        if destination.0 != self.own_url {
             return Err(Refusal::Destination);
         }
-        if frame.destination_store.is_some_and(|destination| destination != store) {
+        if destination.1.is_some_and(|destination| destination != store) {
             return Err(Refusal::Store);
         }
-        if frame.source.pop == pop {
+        if source.pop == pop {
             return Err(Refusal::Duplicate);
         }
-        let at = self.peer_urls.iter().position(|url| *url == frame.source.url);
+        let at = self.peer_urls.iter().position(|url| *url == source.url);
         at.and_then(|at| u8::try_from(at).ok()).ok_or(Refusal::Member)
     }
 

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 mod keys;
 
 pub use keys::Keys;
+pub(crate) use keys::Purpose;
 
 /// The most records in a frame.
 pub const RECORDS_MAX: usize = 100;
@@ -230,7 +231,7 @@ pub fn digest(frame_bytes: &[u8]) -> [u8; 32] {
 /// Encodes and authenticates a frame.
 pub fn seal_frame(frame: &Frame, keys: &Keys) -> Vec<u8> {
     let mut bytes = codec::encode(frame);
-    let mac = keys.frame_mac(&bytes);
+    let mac = keys.mac(Purpose::Frame, &bytes);
     bytes.extend_from_slice(&mac);
     bytes
 }
@@ -244,7 +245,7 @@ pub fn open_frame(bytes: &[u8], keys: &Keys) -> Result<Frame, Refusal> {
     if payload.first() != Some(&codec::VERSION) {
         return Err(Refusal::Version);
     }
-    if !keys.is_frame_mac(payload, mac) {
+    if !keys.is_mac(Purpose::Frame, payload, mac) {
         return Err(Refusal::Auth);
     }
     let frame: Frame = codec::decode(payload).map_err(refusal_of)?;
@@ -259,7 +260,7 @@ pub fn open_frame(bytes: &[u8], keys: &Keys) -> Result<Frame, Refusal> {
 /// Encodes and authenticates an ack.
 pub fn seal_ack(ack: &Ack, keys: &Keys) -> Vec<u8> {
     let mut bytes = codec::encode(ack);
-    let mac = keys.ack_mac(&bytes);
+    let mac = keys.mac(Purpose::Ack, &bytes);
     bytes.extend_from_slice(&mac);
     bytes
 }
@@ -274,7 +275,7 @@ pub fn open_ack(
     records: usize,
 ) -> Option<Ack> {
     let (payload, mac) = split_mac(bytes).filter(|_| bytes.len() <= ACK_BYTES_MAX)?;
-    if !keys.is_ack_mac(payload, mac) {
+    if !keys.is_mac(Purpose::Ack, payload, mac) {
         return None;
     }
     let ack: Ack = codec::decode(payload).ok()?;
@@ -286,11 +287,11 @@ pub fn open_ack(
     is_sound.then_some(ack)
 }
 
-fn split_mac(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_mac(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)
 }
 
-fn refusal_of(error: CodecError) -> Refusal {
+pub(crate) fn refusal_of(error: CodecError) -> Refusal {
     match error {
         CodecError::Version => Refusal::Version,
         CodecError::Malformed => Refusal::Malformed,

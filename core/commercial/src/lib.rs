@@ -38,6 +38,8 @@ pub mod renewal;
 
 pub mod lease;
 
+pub mod vote;
+
 pub mod cluster;
 
 pub mod received;

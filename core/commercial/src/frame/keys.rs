@@ -7,17 +7,30 @@ use zeroize::Zeroizing;
 
 const FRAME_LABEL: &[u8] = b"clavitor frame v1";
 const ACK_LABEL: &[u8] = b"clavitor ack v1";
+const ASK_LABEL: &[u8] = b"clavitor vote v1 ask";
+const VOTE_LABEL: &[u8] = b"clavitor vote v1 answer";
 
-/// One key for frames and one for acks, so that neither can be passed off as the other.
-/// Deliberately without `Debug`.
+/// What a subkey is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Frame,
+    Ack,
+    Ask,
+    Vote,
+}
+
+/// One key for frames, one for acks, one for questions for lease votes and one for votes, so that
+/// none can be passed off as another. Deliberately without `Debug`.
 #[derive(Clone)]
 pub struct Keys {
     frame: Zeroizing<[u8; 32]>,
     ack: Zeroizing<[u8; 32]>,
+    ask: Zeroizing<[u8; 32]>,
+    vote: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
-    /// Derives both from the inter-POP secret with HKDF-SHA256.
+    /// Derives all from the inter-POP secret with HKDF-SHA256.
     ///
     /// # Panics
     /// Never: 32 bytes are within what HKDF can give.
@@ -29,23 +42,29 @@ impl Keys {
             assert!(filled.is_ok(), "HKDF gives 32 bytes");
             key
         };
-        Self { frame: subkey(FRAME_LABEL), ack: subkey(ACK_LABEL) }
+        Self {
+            frame: subkey(FRAME_LABEL),
+            ack: subkey(ACK_LABEL),
+            ask: subkey(ASK_LABEL),
+            vote: subkey(VOTE_LABEL),
+        }
     }
 
-    pub(super) fn frame_mac(&self, bytes: &[u8]) -> [u8; 32] {
-        mac(&self.frame, bytes).finalize().into_bytes().into()
+    pub(crate) fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; 32] {
+        mac(self.of(purpose), bytes).finalize().into_bytes().into()
     }
 
-    pub(super) fn ack_mac(&self, bytes: &[u8]) -> [u8; 32] {
-        mac(&self.ack, bytes).finalize().into_bytes().into()
+    pub(crate) fn is_mac(&self, purpose: Purpose, bytes: &[u8], presented: &[u8]) -> bool {
+        mac(self.of(purpose), bytes).verify_slice(presented).is_ok()
     }
 
-    pub(super) fn is_frame_mac(&self, bytes: &[u8], presented: &[u8]) -> bool {
-        mac(&self.frame, bytes).verify_slice(presented).is_ok()
-    }
-
-    pub(super) fn is_ack_mac(&self, bytes: &[u8], presented: &[u8]) -> bool {
-        mac(&self.ack, bytes).verify_slice(presented).is_ok()
+    fn of(&self, purpose: Purpose) -> &[u8; 32] {
+        match purpose {
+            Purpose::Frame => &self.frame,
+            Purpose::Ack => &self.ack,
+            Purpose::Ask => &self.ask,
+            Purpose::Vote => &self.vote,
+        }
     }
 }
 

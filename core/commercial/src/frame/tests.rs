@@ -108,7 +108,7 @@ fn an_authentic_frame_that_breaks_a_rule_is_malformed() {
 #[test]
 fn authentic_bytes_that_are_not_exactly_a_frame_are_malformed() {
     let seal = |mut payload: Vec<u8>| {
-        let mac = keys().frame_mac(&payload);
+        let mac = keys().mac(Purpose::Frame, &payload);
         payload.extend_from_slice(&mac);
         payload
     };
@@ -182,7 +182,7 @@ proptest! {
             bytes.insert(0, codec::VERSION);
         }
         if is_authentic {
-            let mac = keys().frame_mac(&bytes);
+            let mac = keys().mac(Purpose::Frame, &bytes);
             bytes.extend_from_slice(&mac);
         }
         prop_assert!(open_frame(&bytes, &keys()).is_err());
@@ -194,7 +194,7 @@ proptest! {
         let mut payload = codec::encode(&frame(2));
         let at = at.index(payload.len());
         payload[at] = byte;
-        let mac = keys().frame_mac(&payload);
+        let mac = keys().mac(Purpose::Frame, &payload);
         payload.extend_from_slice(&mac);
         if let Ok(read) = open_frame(&payload, &keys()) {
             prop_assert_eq!(seal_frame(&read, &keys()), payload, "one encoding per frame");

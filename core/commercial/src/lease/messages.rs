@@ -218,6 +218,8 @@ pub enum Effect {
         op: OpId,
         /// The member's index among the peers.
         peer: u8,
+        /// Its id: nobody else's vote counts, whoever answers there.
+        voter: PopId,
         /// For which term.
         epoch: Epoch,
         /// For how long, in milliseconds.

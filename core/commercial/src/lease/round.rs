@@ -166,7 +166,7 @@ impl Round {
         let challenge = self.challenges.get(&pop).copied().unwrap_or_default();
         let op = ops.next();
         self.asks.insert(pop, Ask { op, asked: now, lease_ms, challenge, is_again });
-        out.push(Effect::AskVote { op, peer, epoch, lease_ms, challenge });
+        out.push(Effect::AskVote { op, peer, voter: pop, epoch, lease_ms, challenge });
     }
 
     fn cancel(&mut self, out: &mut Vec<Effect>) {

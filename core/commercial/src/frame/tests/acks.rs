@@ -75,11 +75,11 @@ fn every_flipped_bit_and_truncation_of_an_ack_is_refused() {
 fn an_ack_under_the_frame_key_or_a_frame_under_the_ack_key_is_refused() {
     let keys = keys();
     let mut forged = codec::encode(&ack());
-    let mac = keys.frame_mac(&forged);
+    let mac = keys.mac(Purpose::Frame, &forged);
     forged.extend_from_slice(&mac);
     assert_eq!(open_ack(&forged, &keys, &digest(b"frame"), URL, 4), None);
     let mut reflected = codec::encode(&frame(1));
-    let mac = keys.ack_mac(&reflected);
+    let mac = keys.mac(Purpose::Ack, &reflected);
     reflected.extend_from_slice(&mac);
     assert_eq!(open_frame(&reflected, &keys), Err(Refusal::Auth));
     assert_eq!(open_frame(&seal_ack(&ack(), &keys), &keys), Err(Refusal::Auth));
