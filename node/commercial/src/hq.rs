@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use clavitor_commercial::epoch;
 use clavitor_commercial::lease::{self, Draft, Effect, Renewed};
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::renewal::{Answer, Renewal};
-use clavitor_commercial::epoch;
 use clavitor_core::edition::Edition;
 use clavitor_core::id::{Epoch, OpId, PopId};
 use clavitor_node::outbound::Flight;
@@ -148,8 +148,8 @@ impl<R: Runtime> Commercial<R> {
             Effect::HoldLease { until } => self.right.hold(until),
             Effect::Accept { op, epoch, floor_ms } => self.accept(op, epoch, floor_ms),
             Effect::Adopt(newer) => self.adopt_epoch(newer),
-            Effect::AskVote { op, peer, epoch, lease_ms, challenge } => {
-                self.ask_vote(op, peer, epoch, lease_ms, challenge);
+            Effect::AskVote { op, peer, voter, epoch, lease_ms, challenge } => {
+                self.ask_vote(op, (peer, voter), epoch, (lease_ms, challenge));
             }
             Effect::AnswerVote { op, vote } => self.hq.votes.answer(op, vote),
             Effect::CloseWrites { op, to } => self.close_writes(op, to),
@@ -194,14 +194,18 @@ impl<R: Runtime> Commercial<R> {
         let (_, views) = self.views();
         let now = wall::unix_time();
         let debts = self.debts(&views).unwrap_or_default();
-        let dirty: Vec<Value> = views.iter().zip(&debts).map(|(view, debt)| {
-            json!({
-                "peer": view.pop,
-                "dirty": debt.records,
-                "oldest_dirty_ms": debt.oldest.map(|oldest| now.0.saturating_sub(oldest.0)),
-                "state": crate::operate::state(view.state),
+        let dirty: Vec<Value> = views
+            .iter()
+            .zip(&debts)
+            .map(|(view, debt)| {
+                json!({
+                    "peer": view.pop,
+                    "dirty": debt.records,
+                    "oldest_dirty_ms": debt.oldest.map(|oldest| now.0.saturating_sub(oldest.0)),
+                    "state": crate::operate::state(view.state),
+                })
             })
-        }).collect();
+            .collect();
         json!({
             "url": self.cluster.own_url,
             "dns_addresses": at.addresses,

@@ -77,6 +77,18 @@ pub enum Renewed {
     Unanswered,
 }
 
+impl Renewed {
+    /// Reads an HTTP status, if there was an answer, and what it said, if that makes sense.
+    pub fn of(status: Option<u16>, answer: Option<Answer>) -> Self {
+        match (status, answer) {
+            (Some(200), Some(answer)) => Renewed::Answered(answer),
+            (Some(409), _) => Renewed::Answered(Answer::Duplicate),
+            (Some(401 | 403 | 404), _) => Renewed::Denied,
+            _ => Renewed::Unanswered,
+        }
+    }
+}
+
 /// What a voter says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use clavitor_commercial::frame::Refusal;
 use clavitor_commercial::lease::{self, Vote};
 use clavitor_commercial::vote::{self, ASK_BYTES_MAX, Ask, VOTE_BYTES_MAX};
-use clavitor_core::id::{Epoch, OpId};
+use clavitor_core::id::{Epoch, OpId, PopId};
 use clavitor_node::api::ApiRequest;
+use clavitor_node::entropy;
 use clavitor_node::http::{Problem, Response, ResponseBody};
 use clavitor_node::runtime::{Call, Runtime, content_type};
-use clavitor_node::entropy;
 use futures_channel::oneshot;
 use futures_util::future::{AbortHandle, abortable};
 use http::{HeaderValue, Method, header};
@@ -55,15 +55,11 @@ impl<R: Runtime> Commercial<R> {
     pub(crate) fn ask_vote(
         self: &Arc<Self>,
         op: OpId,
-        peer: u8,
+        (peer, voter): (u8, PopId),
         epoch: Epoch,
-        lease_ms: u64,
-        challenge: u64,
+        (lease_ms, challenge): (u64, u64),
     ) {
-        let (_, views) = self.views();
-        let view = views.get(usize::from(peer));
-        let voter = view.and_then(|view| view.pop);
-        let (Some(keys), Some(voter)) = (self.keys.clone(), voter) else {
+        let Some(keys) = self.keys.clone() else {
             return self.tell_lease(lease::Input::VoteAnswered { op, vote: None });
         };
         let ask = Ask {

@@ -140,7 +140,7 @@ impl<R: Runtime> Commercial<R> {
         });
     }
 
-    fn adopt_epoch(self: &Arc<Self>, newer: Epoch) {
+    pub(crate) fn adopt_epoch(self: &Arc<Self>, newer: Epoch) {
         let edition = self.clone();
         self.runtime.spawn(async move {
             let adopt =
