@@ -2,7 +2,7 @@
 
 mod arguments;
 pub mod client;
-mod commands;
+pub mod commands;
 mod help;
 mod reading;
 #[cfg(test)]
@@ -15,8 +15,9 @@ use std::process::ExitCode;
 
 use crate::program;
 use crate::settings::{DataSettings, Environment, Loaded, did_you_mean};
-use commands::{COMMANDS, Spec, spec_of};
+use commands::{COMMANDS, Id, Spec};
 
+pub use arguments::Arguments;
 pub use client::{Action, ClientCommand, Console, Scope};
 
 /// What a command line asks for.
@@ -42,6 +43,8 @@ pub enum Command {
         /// Whether to give it a new identity.
         restamp: bool,
     },
+    /// One of the binary's own.
+    Own(&'static Spec, Arguments),
     /// Print this text on stdout.
     Help(String),
     /// Print name, version, edition and runtime on stdout.
@@ -87,11 +90,12 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn new(message: impl Into<String>) -> Usage {
+    /// A complaint.
+    pub fn new(message: impl Into<String>) -> Usage {
         Usage { message: message.into(), command: String::new() }
     }
 
-    fn of(mut self, spec: &Spec) -> Usage {
+    pub(crate) fn of(mut self, spec: &Spec) -> Usage {
         self.command = spec.name() + " ";
         self
     }
@@ -106,24 +110,48 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Reads the command line, without the program's own name in front. `is_commercial` decides which
-/// settings have an effect.
+/// What a binary offers.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Whether settings that only mean something in the Commercial edition do.
+    pub is_commercial: bool,
+    /// The commands that it has beside those of every server.
+    pub own: &'static [Spec],
+}
+
+impl Offer {
+    /// Every command, in the order of the help.
+    pub(crate) fn commands(self) -> impl Iterator<Item = &'static Spec> {
+        COMMANDS.iter().chain(self.own)
+    }
+
+    /// The words that may follow these.
+    fn words_after(self, words: &[&str]) -> Vec<&'static str> {
+        let follows = |spec: &&Spec| spec.words.starts_with(words);
+        let next = |spec: &Spec| spec.words.get(words.len()).copied();
+        let mut known: Vec<_> = self.commands().filter(follows).filter_map(next).collect();
+        known.dedup();
+        known
+    }
+}
+
+/// Reads the command line, without the program's own name in front.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
-    is_commercial: bool,
+    offer: Offer,
 ) -> Result<Command, Usage> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let is_word = |argument: &OsString| !argument.as_encoded_bytes().starts_with(b"-");
     match arguments.first().filter(|first| is_word(first)) {
-        None => parse_wordless(&arguments, environment, is_commercial),
-        Some(first) if first == "help" => help_on(&arguments[1..], is_commercial),
+        None => parse_wordless(&arguments, environment, offer),
+        Some(first) if first == "help" => help_on(&arguments[1..], offer),
         Some(_) => {
-            let (spec, rest) = match find_command(&arguments)? {
+            let (spec, rest) = match find_command(&arguments, offer)? {
                 Found::Command(spec, rest) => (spec, rest),
-                Found::Group(word) => return Ok(Command::Help(help::group(word))),
+                Found::Group(words) => return Ok(Command::Help(help::group(&words, offer))),
             };
-            reading::command(spec, rest, environment, is_commercial).map_err(|usage| usage.of(spec))
+            reading::command(spec, rest, environment, offer).map_err(|usage| usage.of(spec))
         }
     }
 }
@@ -131,64 +159,67 @@ pub fn parse(
 fn parse_wordless(
     arguments: &[OsString],
     environment: &Environment,
-    is_commercial: bool,
+    offer: Offer,
 ) -> Result<Command, Usage> {
-    let serve = spec_of(&["serve"]).expect("serve is in the table");
+    let serve = COMMANDS.iter().find(|spec| spec.id == Id::Serve);
+    let serve = serve.expect("serve is in the table");
     let split = arguments::split(serve, arguments).map_err(|usage| usage.of(serve))?;
     if split.is_help {
-        return Ok(Command::Help(help::overview()));
+        return Ok(Command::Help(help::overview(offer)));
     }
     if split.is_version {
         return Ok(Command::Version);
     }
     if let Some(operand) = split.operands.first().and_then(|operand| operand.to_str())
-        && COMMANDS.iter().any(|spec| spec.words[0] == operand)
+        && offer.words_after(&[]).contains(&operand)
     {
         let message = format!("\"{operand}\" must come first, before the options");
         return Err(Usage::new(message));
     }
-    reading::command(serve, arguments, environment, is_commercial).map_err(|usage| usage.of(serve))
+    reading::command(serve, arguments, environment, offer).map_err(|usage| usage.of(serve))
 }
 
 enum Found<'a> {
     Command(&'static Spec, &'a [OsString]),
-    Group(&'static str),
+    Group(Vec<&'static str>),
 }
 
-fn find_command(arguments: &[OsString]) -> Result<Found<'_>, Usage> {
-    let word = |at: usize| arguments.get(at).and_then(|argument| argument.to_str());
-    let first = word(0).unwrap_or_default();
-    if let Some(spec) = spec_of(&[first]) {
-        return Ok(Found::Command(spec, &arguments[1..]));
-    }
-    let Some(group) = COMMANDS.iter().map(|spec| spec.words[0]).find(|name| *name == first) else {
-        let known = COMMANDS.iter().map(|spec| spec.words[0]).chain(["help"]);
-        let suggestion = did_you_mean(first, "", known);
-        return Err(Usage::new(format!("unknown command \"{first}\"{suggestion}")));
-    };
-    let members = COMMANDS.iter().filter(|spec| spec.words[0] == group);
-    let seconds: Vec<&'static str> = members.map(|spec| spec.words[1]).collect();
-    match word(1) {
-        Some("--help" | "-h") => Ok(Found::Group(group)),
-        None | Some("") => Err(Usage::new(format!("{group}: needs one of {}", seconds.join(", ")))),
-        Some(second) => match spec_of(&[group, second]) {
-            Some(spec) => Ok(Found::Command(spec, &arguments[2..])),
-            None => {
-                let suggestion = did_you_mean(second, "", seconds);
-                Err(Usage::new(format!("unknown command \"{group} {second}\"{suggestion}")))
+fn find_command(arguments: &[OsString], offer: Offer) -> Result<Found<'_>, Usage> {
+    let mut words = Vec::new();
+    loop {
+        let known = offer.words_after(&words);
+        let group = words.join(" ");
+        match arguments.get(words.len()).and_then(|argument| argument.to_str()) {
+            Some("--help" | "-h") => return Ok(Found::Group(words)),
+            None | Some("") if !words.is_empty() => {
+                return Err(Usage::new(format!("{group}: needs one of {}", known.join(", "))));
             }
-        },
+            word => {
+                let word = word.unwrap_or_default();
+                let Some(next) = known.iter().find(|next| **next == word) else {
+                    let asked = format!("{group} {word}");
+                    let top = words.is_empty().then_some("help");
+                    let suggestion = did_you_mean(word, "", known.into_iter().chain(top));
+                    let asked = asked.trim_start();
+                    return Err(Usage::new(format!("unknown command \"{asked}\"{suggestion}")));
+                };
+                words.push(next);
+            }
+        }
+        if let Some(spec) = offer.commands().find(|spec| spec.words == words) {
+            return Ok(Found::Command(spec, &arguments[words.len()..]));
+        }
     }
 }
 
-fn help_on(words: &[OsString], is_commercial: bool) -> Result<Command, Usage> {
+fn help_on(words: &[OsString], offer: Offer) -> Result<Command, Usage> {
     let mut words: Vec<OsString> = words.to_vec();
     if words.is_empty() {
-        return Ok(Command::Help(help::overview()));
+        return Ok(Command::Help(help::overview(offer)));
     }
     words.push("--help".into());
-    match find_command(&words)? {
-        Found::Group(word) => Ok(Command::Help(help::group(word))),
-        Found::Command(spec, _) => Ok(Command::Help(help::of_command(spec, is_commercial))),
+    match find_command(&words, offer)? {
+        Found::Group(words) => Ok(Command::Help(help::group(&words, offer))),
+        Found::Command(spec, _) => Ok(Command::Help(help::of_command(spec, offer.is_commercial))),
     }
 }

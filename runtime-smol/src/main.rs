@@ -20,8 +20,10 @@ type Edition = clavitor_node::community::Community<Smol>;
 #[cfg(feature = "commercial")]
 type Edition = clavitor_node_commercial::Commercial<Smol>;
 
+const OWN: launch::Own = launch::Own::NONE;
+
 fn main() -> ExitCode {
-    launch::main::<Edition>(serve::<Edition>)
+    launch::main::<Edition>(serve::<Edition>, OWN)
 }
 
 fn serve<P: Plumbing<Runtime = Smol>>(settings: Settings) -> Exit {

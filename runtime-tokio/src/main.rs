@@ -20,8 +20,10 @@ type Edition = clavitor_node::community::Community<Tokio>;
 #[cfg(feature = "commercial")]
 type Edition = clavitor_node_commercial::Commercial<Tokio>;
 
+const OWN: launch::Own = launch::Own::NONE;
+
 fn main() -> ExitCode {
-    launch::main::<Edition>(serve::<Edition>)
+    launch::main::<Edition>(serve::<Edition>, OWN)
 }
 
 fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> Exit {

@@ -11,8 +11,9 @@ use crate::settings::{Flag, Kind, Setting, did_you_mean};
 
 /// What a command line said, apart from the command itself.
 #[derive(Debug, Default)]
-pub(crate) struct Arguments {
-    pub(crate) operands: Vec<OsString>,
+pub struct Arguments {
+    /// What is not an option.
+    pub operands: Vec<OsString>,
     options: BTreeMap<&'static str, OsString>,
     pub(crate) flags: Vec<Flag>,
     pub(crate) is_help: bool,
@@ -21,17 +22,17 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// Whether this option was given.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.options.contains_key(name)
     }
 
     /// The value of an option, whatever its bytes.
-    pub(crate) fn option(&mut self, name: &str) -> Option<OsString> {
+    pub fn option(&mut self, name: &str) -> Option<OsString> {
         self.options.remove(name)
     }
 
     /// The value of an option that must be text.
-    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Usage> {
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, Usage> {
         let into_text = |value: OsString| {
             value.into_string().map_err(|_| Usage::new(format!("--{name}: is not UTF-8 text")))
         };

@@ -2,7 +2,7 @@
 //! everything else goes to stderr.
 
 mod connection;
-mod display;
+pub mod display;
 mod entries;
 mod export;
 mod operator;
@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::settings::{Environment, ServerUrl};
-use connection::Connection;
 
+pub use connection::{Answer, Ask, Connection, encoded, field};
 pub use export::{ExportError, ExportTotals, copy_verified};
 
 /// Which server a command talks to, and as whom.
@@ -27,7 +27,26 @@ pub struct Target {
     pub server: ServerUrl,
     /// The file that holds the access token.
     pub token_file: PathBuf,
+    /// What is said where it is not found.
+    pub hints: &'static Hints,
 }
+
+/// What to tell a person whose command did not reach its server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// Where the access token comes from.
+    pub token: &'static str,
+    /// How the server is started, and how another is named.
+    pub server: &'static str,
+}
+
+/// What there is to say about the servers of vaults.
+pub const HINTS: Hints = Hints {
+    token: "The access token is read from --token-file or CLAVITOR_TOKEN_FILE; a server writes its \
+            first one to admin.token in its data directory.",
+    server: "Is the server running? `{program} serve` starts one; --server or CLAVITOR_SERVER names \
+             another.",
+};
 
 /// A command for a running server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,24 +144,28 @@ pub struct Console<'a> {
 
 /// A command that did not come to its end, and what to say about it.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) exit: Exit,
-    pub(crate) message: String,
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What to say, one sentence on a line.
+    pub message: String,
 }
 
 impl Failure {
-    pub(crate) fn refused(message: impl Into<String>) -> Failure {
+    /// It was refused, or went wrong.
+    pub fn refused(message: impl Into<String>) -> Failure {
         Failure { exit: Exit::Refused, message: message.into() }
     }
 
-    pub(crate) fn unreached(message: impl Into<String>) -> Failure {
+    /// The server was not reached.
+    pub fn unreached(message: impl Into<String>) -> Failure {
         Failure { exit: Exit::Unreached, message: message.into() }
     }
 }
 
 impl Console<'_> {
     /// Writes what a script reads.
-    pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.print_bytes(text.as_bytes())
     }
 
@@ -153,13 +176,13 @@ impl Console<'_> {
     }
 
     /// Tells the person something. A closed stderr is no reason to fail.
-    pub(crate) fn tell(&mut self, text: &str) {
+    pub fn tell(&mut self, text: &str) {
         let _ = self.err.write_all(format!("{text}\n").as_bytes());
         let _ = self.err.flush();
     }
 
     /// Tells the person something that needs their attention.
-    pub(crate) fn warn(&mut self, text: &str) {
+    pub fn warn(&mut self, text: &str) {
         let text = display::printable(text);
         match self.has_colour_err {
             true => self.tell(&format!("\x1b[33m{text}\x1b[0m")),
@@ -170,6 +193,11 @@ impl Console<'_> {
 
 /// Runs a command on the standard streams of this process.
 pub fn run_on_process(command: ClientCommand, environment: &Environment) -> Exit {
+    on_process(environment, |console| run(command, console))
+}
+
+/// Does something on the standard streams of this process.
+pub fn on_process(environment: &Environment, act: impl FnOnce(&mut Console<'_>) -> Exit) -> Exit {
     let has_colour = environment.value("NO_COLOR").is_none_or(|value| value.is_empty());
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let mut console = Console {
@@ -180,13 +208,18 @@ pub fn run_on_process(command: ClientCommand, environment: &Environment) -> Exit
         out: &mut stdout.lock(),
         err: &mut stderr.lock(),
     };
-    run(command, &mut console)
+    act(&mut console)
 }
 
 /// Runs a command.
 pub fn run(command: ClientCommand, console: &mut Console<'_>) -> Exit {
     let result = Connection::open(command.target, console)
         .and_then(|connection| act(&connection, command.action, console));
+    conclude(result, console)
+}
+
+/// Tells how a command ended, if it did not end well.
+pub fn conclude(result: Result<Exit, Failure>, console: &mut Console<'_>) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(failure) => {

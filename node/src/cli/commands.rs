@@ -1,10 +1,11 @@
-//! The table of commands: parsing and help both read it.
+//! The table of commands: parsing and help both read it. A binary may have some more of its own.
 
 use crate::settings::{Key, Setting, TABLE};
 
 /// Identifies a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Id {
+#[allow(missing_docs, reason = "each is the command of the same name")]
+pub enum Id {
     Serve,
     Status,
     TokenCreate,
@@ -23,11 +24,15 @@ pub(crate) enum Id {
     Import,
     Check,
     ConfigCheck,
+    /// One of a binary's own, which its words tell from the others.
+    Own,
 }
 
 /// Which settings a command takes as flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Takes {
+pub enum Takes {
+    /// None, and no options but its own.
+    Nothing,
     /// None: it talks to a running server.
     Client,
     /// All of them.
@@ -38,32 +43,44 @@ pub(crate) enum Takes {
 
 /// An option that belongs to commands rather than to the table of settings.
 #[derive(Debug)]
-pub(crate) struct Opt {
-    pub(crate) name: &'static str,
+pub struct Opt {
+    /// The flag without its dashes.
+    pub name: &'static str,
     /// The word for its value; empty for a switch.
-    pub(crate) placeholder: &'static str,
-    pub(crate) help: &'static str,
+    pub placeholder: &'static str,
+    /// One or two sentences for the help.
+    pub help: &'static str,
 }
 
 /// One command.
 #[derive(Debug)]
-pub(crate) struct Spec {
-    pub(crate) id: Id,
-    pub(crate) words: &'static [&'static str],
+pub struct Spec {
+    /// Which one it is.
+    pub id: Id,
+    /// What is typed for it.
+    pub words: &'static [&'static str],
     /// Operands that must be given, by the names messages use.
-    pub(crate) operands: &'static [&'static str],
+    pub operands: &'static [&'static str],
     /// One more operand that may be given.
-    pub(crate) optional_operand: Option<&'static str>,
-    pub(crate) options: &'static [Opt],
-    pub(crate) takes: Takes,
-    pub(crate) summary: &'static str,
-    pub(crate) details: &'static str,
-    pub(crate) examples: &'static [&'static str],
+    pub optional_operand: Option<&'static str>,
+    /// Its own options.
+    pub options: &'static [Opt],
+    /// Which others it takes.
+    pub takes: Takes,
+    /// What it does, without the full stop.
+    pub summary: &'static str,
+    /// What else there is to say.
+    pub details: &'static str,
+    /// At least one.
+    pub examples: &'static [&'static str],
 }
+
+/// What the rows of a binary's own commands have in common.
+pub const OWN: Spec = Spec { id: Id::Own, takes: Takes::Nothing, ..SPEC };
 
 impl Spec {
     /// The command's words as they are typed.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         self.words.join(" ")
     }
 
@@ -77,16 +94,11 @@ impl Spec {
     pub(crate) fn settings(&self) -> impl Iterator<Item = &'static Setting> + use<> {
         let takes = self.takes;
         TABLE.iter().filter(move |setting| match takes {
-            Takes::Client => false,
+            Takes::Nothing | Takes::Client => false,
             Takes::AllSettings => true,
             Takes::DataSettings => DATA_KEYS.contains(&setting.key),
         })
     }
-}
-
-/// The command with these words.
-pub(crate) fn spec_of(words: &[&str]) -> Option<&'static Spec> {
-    COMMANDS.iter().find(|spec| spec.words == words)
 }
 
 const DATA_KEYS: [Key; 5] =

@@ -1,16 +1,17 @@
 //! The help, written from the tables of commands and settings.
 
-use super::commands::{COMMANDS, Spec};
+use super::Offer;
+use super::commands::Spec;
 use crate::program;
 use crate::settings::{help as settings_help, wrapped};
 
 /// What `--help` alone prints.
-pub(crate) fn overview() -> String {
+pub(crate) fn overview(offer: Offer) -> String {
     let mut text = String::from(
         "Clavitor keeps client-encrypted entries in vaults.\n\n\
          Usage: {program} [COMMAND] [OPTIONS]\n\nCommands:\n",
     );
-    text.push_str(&summaries(COMMANDS.iter()));
+    text.push_str(&summaries(offer.commands()));
     text.push_str(
         "\nOptions:\n  -h, --help           Prints this, or the help of a command\n  \
          -V, --version        Prints name, version, edition and runtime\n\n\
@@ -25,13 +26,13 @@ pub(crate) fn overview() -> String {
     program::named(&text)
 }
 
-/// The help of commands that share their first word.
-pub(crate) fn group(word: &str) -> String {
-    let members = COMMANDS.iter().filter(|spec| spec.words.first() == Some(&word));
-    let program = program::name();
+/// The help of commands that share their first words.
+pub(crate) fn group(words: &[&str], offer: Offer) -> String {
+    let members = offer.commands().filter(|spec| spec.words.starts_with(words));
+    let (program, words) = (program::name(), words.join(" "));
     format!(
-        "Usage: {program} {word} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
-         `{program} {word} COMMAND --help` says more about each.\n",
+        "Usage: {program} {words} COMMAND [OPTIONS]\n\nCommands:\n{}\n\
+         `{program} {words} COMMAND --help` says more about each.\n",
         summaries(members)
     )
 }

@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, split};
-use super::client::{Action, ClientCommand, Precondition, Scope, Target};
+use super::client::{Action, ClientCommand, HINTS, Precondition, Scope, Target};
 use super::commands::{Id, Spec};
-use super::{Command, Usage, help};
+use super::{Command, Offer, Usage, help};
 use crate::settings::{self, Environment, SERVER_VARIABLE, ServerUrl, TOKEN_FILE_VARIABLE};
 
 const SERVER_DEFAULT: &str = "http://127.0.0.1:1984";
@@ -18,8 +18,9 @@ pub(crate) fn command(
     spec: &'static Spec,
     rest: &[OsString],
     environment: &Environment,
-    is_commercial: bool,
+    offer: Offer,
 ) -> Result<Command, Usage> {
+    let is_commercial = offer.is_commercial;
     let mut arguments = split(spec, rest)?;
     if arguments.is_help {
         return Ok(Command::Help(help::of_command(spec, is_commercial)));
@@ -44,6 +45,7 @@ pub(crate) fn command(
             }
         }
         Id::Check => Ok(Command::Check { restamp: arguments.has("restamp"), data: data(flags)? }),
+        Id::Own => Ok(Command::Own(spec, arguments)),
         _ => client(spec, arguments, environment).map(Command::Client),
     }
 }
@@ -103,7 +105,7 @@ fn target(arguments: &mut Arguments, environment: &Environment) -> Result<Target
     }
     let token_file = arguments.option("token-file").or_else(|| from_variable(TOKEN_FILE_VARIABLE));
     let token_file = PathBuf::from(token_file.unwrap_or_else(|| TOKEN_FILE_DEFAULT.into()));
-    Ok(Target { server, token_file })
+    Ok(Target { server, token_file, hints: &HINTS })
 }
 
 fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
@@ -151,7 +153,7 @@ fn action(spec: &Spec, arguments: &mut Arguments) -> Result<Action, Usage> {
         Id::Promote => Action::Promote { is_json },
         Id::Switchover => Action::Switchover { to: pop(arguments)?, is_json },
         Id::ReplicationResume => Action::ReplicationResume { is_json },
-        Id::Serve | Id::Export | Id::Import | Id::Check | Id::ConfigCheck => {
+        Id::Serve | Id::Export | Id::Import | Id::Check | Id::ConfigCheck | Id::Own => {
             unreachable!("not a client command, or dealt with above")
         }
     })

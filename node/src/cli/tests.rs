@@ -5,7 +5,8 @@ use super::client::{Precondition, Target};
 use super::*;
 
 fn parse_line(line: &[&str], environment: &Environment) -> Result<Command, Usage> {
-    parse(line.iter().map(OsString::from), environment, false)
+    let offer = Offer { is_commercial: false, own: &[] };
+    parse(line.iter().map(OsString::from), environment, offer)
 }
 
 fn parsed(line: &[&str]) -> Command {

@@ -12,7 +12,7 @@ use ureq::{Agent, Body, SendBody, Timeout};
 use zeroize::Zeroizing;
 
 use super::display::text_of;
-use super::{Console, Failure, Target};
+use super::{Console, Failure, Hints, Target};
 use crate::program;
 use crate::settings::{ServerUrl, read_secret_file};
 
@@ -27,20 +27,21 @@ const ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
 /// One segment of a path, or one value of a query.
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 /// A server to talk to.
-pub(crate) struct Connection {
+pub struct Connection {
     agent: Agent,
     server: ServerUrl,
     token_file: PathBuf,
+    hints: &'static Hints,
     authorization: HeaderValue,
 }
 
 /// A request, for the parts that differ.
-pub(crate) struct Ask {
+pub struct Ask {
     method: Method,
     path: String,
     body: Option<Vec<u8>>,
@@ -48,25 +49,31 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn new(method: Method, path: impl Into<String>) -> Ask {
+    /// A request without a body.
+    pub fn new(method: Method, path: impl Into<String>) -> Ask {
         Ask { method, path: path.into(), body: None, headers: Vec::new() }
     }
 
-    pub(crate) fn get(path: impl Into<String>) -> Ask {
+    /// A GET.
+    pub fn get(path: impl Into<String>) -> Ask {
         Ask::new(Method::GET, path)
     }
 
     /// A POST without a body, which still says that its length is zero.
-    pub(crate) fn post(path: impl Into<String>) -> Ask {
+    pub fn post(path: impl Into<String>) -> Ask {
         Ask::new(Method::POST, path).body(Vec::new())
     }
 
-    pub(crate) fn body(mut self, body: Vec<u8>) -> Ask {
+    /// The request with a body.
+    #[must_use]
+    pub fn body(mut self, body: Vec<u8>) -> Ask {
         self.body = Some(body);
         self
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Ask {
+    /// The request with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Ask {
         self.headers.push((name, value.into()));
         self
     }
@@ -74,15 +81,18 @@ impl Ask {
 
 /// An answer, in memory.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub(crate) fn json(&self) -> Result<Value, Failure> {
+    pub fn json(&self) -> Result<Value, Failure> {
         serde_json::from_slice(&self.body).map_err(|_| {
             Failure::refused("the server's answer is not JSON: is it a Clavitor server?")
         })
@@ -97,14 +107,10 @@ impl Answer {
 
 impl Connection {
     /// Reads the access token; the server is only spoken to when something is asked.
-    pub(crate) fn open(target: Target, console: &mut Console<'_>) -> Result<Connection, Failure> {
-        let Target { server, token_file } = target;
-        let file = read_secret_file(&token_file).map_err(|error| {
-            Failure::unreached(format!(
-                "{error}\nThe access token is read from --token-file or CLAVITOR_TOKEN_FILE; a \
-                 server writes its first one to admin.token in its data directory."
-            ))
-        })?;
+    pub fn open(target: Target, console: &mut Console<'_>) -> Result<Connection, Failure> {
+        let Target { server, token_file, hints } = target;
+        let file = read_secret_file(&token_file)
+            .map_err(|error| Failure::unreached(format!("{error}\n{}", hints.token)))?;
         if file.is_open_to_others {
             let shown = token_file.display();
             console.warn(&format!(
@@ -134,11 +140,11 @@ impl Connection {
             .timeout_per_write(Some(ANSWER_TIMEOUT))
             .build()
             .new_agent();
-        Ok(Connection { agent, server, token_file, authorization })
+        Ok(Connection { agent, server, token_file, hints, authorization })
     }
 
     /// Sends a request and hands out the answer whatever its status.
-    pub(crate) fn send(&self, ask: Ask) -> Result<Answer, Failure> {
+    pub fn send(&self, ask: Ask) -> Result<Answer, Failure> {
         let is_write = ask.method != Method::GET;
         let (head, mut reader) = self.start(ask)?.into_parts();
         let mut body = Vec::new();
@@ -148,7 +154,7 @@ impl Connection {
     }
 
     /// Sends a request and hands out its answer if it is a success.
-    pub(crate) fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
+    pub fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
         let answer = self.send(ask)?;
         match answer.status.is_success() {
             true => Ok(answer),
@@ -229,10 +235,9 @@ impl Connection {
             ));
         }
         Failure::unreached(format!(
-            "cannot reach {server}: {}\nIs the server running? `{} serve` starts one; \
-             --server or CLAVITOR_SERVER names another.",
+            "cannot reach {server}: {}\n{}",
             reason(error),
-            program::name()
+            program::named(self.hints.server)
         ))
     }
 }
@@ -270,6 +275,6 @@ fn io_reason(error: &io::Error) -> String {
 }
 
 /// A field of a JSON object as text, for messages.
-pub(crate) fn field(value: &Value, name: &str) -> String {
+pub fn field(value: &Value, name: &str) -> String {
     text_of(value.get(name).unwrap_or(&Value::Null))
 }

@@ -125,8 +125,11 @@ struct Ran {
 }
 
 fn run_at(scratch: &Scratch, address: SocketAddr, action: Action, input: &[u8]) -> Ran {
-    let target =
-        Target { server: ServerUrl::of_address(address), token_file: scratch.path("token") };
+    let target = Target {
+        server: ServerUrl::of_address(address),
+        token_file: scratch.path("token"),
+        hints: &HINTS,
+    };
     let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), input);
     let mut console = Console {
         input: &mut input,
