@@ -119,8 +119,7 @@ impl AccessToken {
 
     /// Whether `secret` is this token's; takes the same time whatever the answer.
     pub fn matches(&self, secret: &[u8; 32]) -> bool {
-        let presented: [u8; 32] = Sha256::digest(secret).into();
-        presented.ct_eq(&self.secret_hash).into()
+        is_hash_of(&self.secret_hash, secret)
     }
 
     pub(crate) fn is_valid(&self) -> bool {
@@ -146,6 +145,11 @@ impl Presented {
         text
     }
 
+    /// Whether this is what is stored of the secret; takes the same time whatever the answer.
+    pub fn matches(&self, stored_hash: &[u8; 32]) -> bool {
+        is_hash_of(stored_hash, &self.secret)
+    }
+
     /// What is stored of the secret.
     pub fn secret_hash(&self) -> [u8; 32] {
         Sha256::digest(self.secret).into()
@@ -163,6 +167,11 @@ impl FromStr for Presented {
         unhex(secret, &mut bytes)?;
         Ok(Self { id: id.parse()?, secret: bytes })
     }
+}
+
+fn is_hash_of(stored: &[u8; 32], secret: &[u8; 32]) -> bool {
+    let presented: [u8; 32] = Sha256::digest(secret).into();
+    presented.ct_eq(stored).into()
 }
 
 /// Every request has a secret to read: a table, because branches on random digits cost more than

@@ -27,7 +27,7 @@ use crate::telemetry::Reporter;
 use crate::wall;
 
 use access::KnownTokens;
-pub use access::{Access, LOCAL_TOKEN};
+pub use access::{Access, LOCAL_TOKEN, presented};
 pub use ledger::Ledger;
 pub use metrics::head as metric_head;
 pub use writing::{Ack, write_error};

@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use crate::api::Face;
 use crate::cli::Exit;
-use crate::http::CONNECTIONS_MAX;
+use crate::http::{CONNECTIONS_MAX, Connections};
 use crate::plumbing::Plumbing;
 use crate::runtime::{Runtime, Sockets};
 use crate::server::Server;
@@ -44,10 +44,10 @@ async fn run<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(
     watched.map_err(|error| format!("signals cannot be watched: {error}"))?;
     if let Some(Bound { listener, address }) = metrics {
         log::line(&format!("metrics on http://{address}"));
-        runtime.spawn(accept(runtime.clone(), listener, server.clone(), Face::Metrics));
+        runtime.spawn(serve_face(&runtime, listener, server.clone(), Face::Metrics));
     }
     log::line(&format!("{} listening on http://{}", launch::version::<P>(), main.address));
-    runtime.spawn(accept(runtime.clone(), main.listener, server.clone(), Face::Full));
+    runtime.spawn(serve_face(&runtime, main.listener, server.clone(), Face::Full));
     server.listening();
     if server.ended().await {
         return Ok(Exit::Done);
@@ -55,12 +55,28 @@ async fn run<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(
     Err("the server broke down; what it acknowledged is on disk".to_owned())
 }
 
-struct Bound<L> {
-    listener: L,
-    address: SocketAddr,
+fn serve_face<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(
+    runtime: &P::Runtime,
+    listener: <P::Runtime as Sockets>::Listener,
+    server: Server<P>,
+    face: Face,
+) -> impl Future<Output = ()> + Send + 'static {
+    let connections = server.connections().clone();
+    accept(runtime.clone(), listener, connections, move |connection, remote| {
+        server.accept(face, connection, remote, P::Runtime::release);
+    })
 }
 
-fn bind<R: Sockets>(runtime: &R, address: SocketAddr) -> Result<Bound<R::Listener>, String> {
+/// A socket that listens.
+pub struct Bound<L> {
+    /// The socket.
+    pub listener: L,
+    /// Its address, the port included that the system picked.
+    pub address: SocketAddr,
+}
+
+/// Listens, or says why it cannot.
+pub fn bind<R: Sockets>(runtime: &R, address: SocketAddr) -> Result<Bound<R::Listener>, String> {
     let bound = || {
         let listener = TcpListener::bind(address)?;
         rustix::net::listen(&listener, BACKLOG)?;
@@ -77,23 +93,22 @@ fn bind<R: Sockets>(runtime: &R, address: SocketAddr) -> Result<Bound<R::Listene
     })
 }
 
-async fn accept<P: Plumbing<Runtime: Sockets<Timer: Unpin>>>(
-    runtime: P::Runtime,
-    listener: <P::Runtime as Sockets>::Listener,
-    server: Server<P>,
-    face: Face,
+/// Takes connections in until no further one is to be accepted.
+pub async fn accept<R: Sockets>(
+    runtime: R,
+    listener: R::Listener,
+    connections: Connections,
+    take: impl Fn(R::Connection, SocketAddr),
 ) {
     loop {
-        let next = std::pin::pin!(P::Runtime::accept(&listener));
-        let stopping = std::pin::pin!(server.stopping());
+        let next = std::pin::pin!(R::accept(&listener));
+        let stopping = std::pin::pin!(connections.stopped());
         let accepted = match select(next, stopping).await {
             Either::Left((accepted, _)) => accepted,
             Either::Right(((), _)) => return,
         };
         match accepted {
-            Ok((connection, remote)) => {
-                server.accept(face, connection, remote, P::Runtime::release);
-            }
+            Ok((connection, remote)) => take(connection, remote),
             Err(_) => runtime.sleep(ACCEPT_PAUSE).await,
         }
     }

@@ -22,6 +22,8 @@ use crate::store::{OpenError, Opening, Store, StoreError};
 use crate::telemetry::{self, Reporter};
 use crate::{log, wall};
 
+pub use first_start::write_secret;
+
 /// The exit code after a failed sync: nobody knows what is on disk, so nobody may go on.
 const EXIT_STORAGE_FAILED: i32 = 74;
 
@@ -157,9 +159,9 @@ impl<P: Plumbing> Server<P> {
         self.api.plumbing.shutdown();
     }
 
-    /// Waits until no further connection is to be accepted.
-    pub async fn stopping(&self) {
-        self.connections.stopped().await;
+    /// Its connections.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// Waits until nothing is left to do; `false` if the machine broke down instead.
@@ -202,7 +204,8 @@ fn open_recorder(settings: Option<&FlightRecorderSettings>) -> Result<Recorder, 
     Recorder::open(file, *bytes).map_err(|error| StartError::Recorder(file.clone(), error))
 }
 
-fn end_after_failure(error: &StoreError) {
+/// Ends the process after a commit of which nobody knows whether it is on disk.
+pub fn end_after_failure(error: &StoreError) {
     let message = "a commit failed: the process ends, and what it acknowledged is safe";
     let alert = Alert::new(AlertType::StorageFailed, message).with("error", error);
     log::alert(&alert);

@@ -31,13 +31,12 @@ pub use report::Origin;
 pub use secret::{SECRET_BYTES_MIN, SECRET_DISTINCT_MIN, Secret};
 pub use table::{Key, Kind, Reach, Setting, TABLE, setting, setting_of_flag};
 pub use url::ServerUrl;
-pub use values::NAME_BYTES_MAX;
+pub use values::{NAME_BYTES_MAX, address, is_loopback, name, number};
 
 pub(crate) use given::switch;
 pub(crate) use nearest::did_you_mean;
 pub(crate) use report::{help, wrapped};
 pub(crate) use secret::read_secret_file;
-pub(crate) use values::name;
 
 /// The cluster's name where none is given.
 pub const DEFAULT_CLUSTER: &str = "default";

@@ -132,7 +132,8 @@ impl<P: Plumbing> Api<P> {
     }
 }
 
-fn presented<T: hyper::rt::Timer>(request: &crate::http::Request<T>) -> Option<Presented> {
+/// What a request's `Authorization` presents, if that is an access token's text.
+pub fn presented<T: hyper::rt::Timer>(request: &crate::http::Request<T>) -> Option<Presented> {
     let header = request.header(header::AUTHORIZATION).ok()??;
     let (scheme, credential) = header.split_at_checked(SCHEME.len())?;
     if !scheme.eq_ignore_ascii_case(SCHEME) {

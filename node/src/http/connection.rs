@@ -38,7 +38,7 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
-/// What every answer says about itself, whoever writes it.
+/// What every answer says about itself, unless it says otherwise.
 const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -219,7 +219,7 @@ impl<T> Body for Sending<T> {
 /// What every answer has in common.
 pub(super) fn finish(mut response: Response, is_head: bool) -> Response {
     for (name, value) in COMMON_HEADERS {
-        response.headers_mut().insert(name, value);
+        response.headers_mut().entry(name).or_insert(value);
     }
     if is_head && let ResponseBody::Whole(bytes) = response.body() {
         let length = HeaderValue::from(bytes.len());

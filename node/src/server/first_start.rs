@@ -44,7 +44,7 @@ pub(super) fn ensure_admin_token(store: &Store) -> Result<(), StartError> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     let partial = path.with_extension("partial");
     let _ = fs::remove_file(&partial);
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;

@@ -25,18 +25,18 @@ const _: () = assert!(DATA_BYTES_MIN.is_multiple_of(DATA_BYTES_STEP));
 const _: () = assert!(recording::BYTES_MIN == MIB && recording::BYTES_MAX == 1024 * MIB);
 
 /// Reads an IP address and a port.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     let wrong = |_| format!("\"{text}\" is not an IP address and port such as 127.0.0.1:1984");
     text.parse().map_err(wrong)
 }
 
 /// Whether only this machine can reach the address.
-pub(crate) fn is_loopback(address: &SocketAddr) -> bool {
+pub fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
 /// Reads a POP id or a cluster name.
-pub(crate) fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, String> {
     let is_fitting = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     match (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_fitting) {
         true => Ok(text.to_owned()),
@@ -82,7 +82,8 @@ pub(crate) fn telemetry_freq(text: &str) -> Result<u64, String> {
     number(text, 1, 86_400).map(u64::from)
 }
 
-fn number(text: &str, min: u32, max: u32) -> Result<u32, String> {
+/// Reads a number between two others.
+pub fn number(text: &str, min: u32, max: u32) -> Result<u32, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| is_plain && (min..=max).contains(number));
     number.ok_or_else(|| format!("\"{text}\" is not a number from {min} to {max}"))
