@@ -20,17 +20,30 @@ type Edition = clavitor_node::community::Community<Tokio>;
 #[cfg(feature = "commercial")]
 type Edition = clavitor_node_commercial::Commercial<Tokio>;
 
+#[cfg(not(feature = "commercial"))]
 const OWN: launch::Own = launch::Own::NONE;
+
+#[cfg(feature = "commercial")]
+const OWN: launch::Own = launch::Own {
+    commands: clavitor_node_hq::cli::COMMANDS,
+    run: |spec, arguments, environment| {
+        let serve = |settings| run(clavitor_node_hq::serve::serve(Tokio::default(), settings));
+        clavitor_node_hq::cli::run(spec, arguments, environment, serve)
+    },
+};
 
 fn main() -> ExitCode {
     launch::main::<Edition>(serve::<Edition>, OWN)
 }
 
 fn serve<P: Plumbing<Runtime = Tokio>>(settings: Settings) -> Exit {
+    run(clavitor_node::serve::serve::<P>(Tokio::default(), settings))
+}
+
+fn run(server: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_io().enable_time().build() {
         Ok(runtime) => {
-            let exit =
-                runtime.block_on(clavitor_node::serve::serve::<P>(Tokio::default(), settings));
+            let exit = runtime.block_on(server);
             // Whatever still hangs was waited for long enough.
             runtime.shutdown_background();
             exit

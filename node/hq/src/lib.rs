@@ -1,7 +1,35 @@
 //! The control plane as a server: what HQ keeps, whom it answers, and the commands for it. What is
 //! decided about leases, DNS and alerts is [`clavitor_hq_core`]'s; this carries it.
 //!
-//! Reading order: [`dns`] answers questions about who is primary.
+//! Reading order: [`settings`] is what it is told, [`registry`] is what it keeps, [`dns`] answers
+//! questions about who is primary, `api` answers POPs and operators, [`hq`] composes them, [`serve`] gives it sockets, [`cli`] is what a person
+//! types.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
+pub mod settings;
+
+mod tables;
+
+pub mod registry;
+
 pub mod dns;
+
+mod first_start;
+
+mod api;
+
+pub mod hq;
+
+pub mod serve;
+
+pub mod cli;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Stands in every binary that contains this package, so that its absence can be proven.
+pub const MARKER: &str = "CLAVITOR-NODE-HQ-3f0d9a6be1574c28b95ed07c41fa6382";
+
+/// What a panic elsewhere left behind is still what it was.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,110 @@
+use std::ffi::OsString;
+
+use clavitor_node::cli::{Command, Offer, parse};
+
+use super::*;
+use crate::registry::Name;
+
+const OFFER: Offer = Offer { is_commercial: true, own: COMMANDS };
+
+fn parsed(line: &[&str]) -> Result<(&'static Spec, Arguments), String> {
+    match parse(line.iter().map(OsString::from), &Environment::default(), OFFER) {
+        Ok(Command::Own(spec, arguments)) => Ok((spec, arguments)),
+        Ok(other) => Err(format!("{other:?}")),
+        Err(usage) => Err(usage.message),
+    }
+}
+
+fn settings(line: &[&str]) -> Result<Settings, String> {
+    let line = [&["hq", "serve"], line].concat();
+    let (_, mut arguments) = parsed(&line)?;
+    reading::settings(&mut arguments).map_err(|usage| usage.message)
+}
+
+fn action(line: &[&str]) -> Result<pops::Action, String> {
+    let (spec, mut arguments) = parsed(line)?;
+    let read = match spec.words {
+        ["hq", "pop", "add"] => reading::add(&mut arguments),
+        _ => reading::remove(&mut arguments),
+    };
+    read.map_err(|usage| usage.message)
+}
+
+#[test]
+fn serving_needs_no_options() {
+    let settings = settings(&[]).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:1986");
+    assert_eq!(settings.dns_listen.to_string(), "127.0.0.1:5353");
+    assert_eq!((settings.zone.as_str(), settings.lease_ms), ("vault.test", 6_000));
+    assert_eq!(settings.failback_ms, None);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_reason() {
+    for (line, reason) in [
+        (&["--listen", "0.0.0.0:1986"][..], "--allow-plain-http"),
+        (&["--listen", "localhost"], "not an IP address and port"),
+        (&["--zone", "vault..test"], "a zone is a name such as"),
+        (&["--zone", "-a.test"], "a zone is a name such as"),
+        (&["--zone", &"a.".repeat(120)], "a zone is a name such as"),
+        (&["--zone", ""], "a zone is a name such as"),
+        (&["--lease-seconds", "3"], "not a number from 4 to 6"),
+        (&["--lease-seconds", "7"], "not a number from 4 to 6"),
+        (&["--failback-seconds", "0"], "not a number from 1"),
+        (&["--data-dir", ""], "is empty"),
+        (&["--zoen", "a.test"], "did you mean \"--zone\"?"),
+        (&["here"], "unexpected argument"),
+    ] {
+        let error = settings(line).unwrap_err();
+        assert!(error.contains(reason), "{line:?}: {error}");
+    }
+    assert!(settings(&["--listen", "0.0.0.0:1986", "--allow-plain-http"]).is_ok());
+    assert_eq!(settings(&["--zone", "Vaults.Example.Com."]).unwrap().zone, "vaults.example.com");
+}
+
+#[test]
+fn a_pop_is_named_with_its_cluster() {
+    let named = |line: &[&str]| action(&[&["hq", "pop", "add"], line].concat());
+    let expected = Name { cluster: "main".into(), pop: "calgary-01".parse().unwrap() };
+    assert_eq!(
+        named(&["calgary-01", "--cluster", "main"]),
+        Ok(pops::Action::Add { name: expected.clone(), is_replacing: false })
+    );
+    assert_eq!(
+        action(&["hq", "pop", "remove", "calgary-01", "--cluster=main"]),
+        Ok(pops::Action::Remove { name: expected })
+    );
+    assert!(named(&["calgary-01"]).unwrap_err().contains("--cluster: must be given"));
+    assert!(named(&["--cluster", "main"]).unwrap_err().contains("POP must be given"));
+    assert!(named(&["Calgary", "--cluster", "main"]).unwrap_err().contains("is not a name"));
+    assert!(named(&["calgary-01", "--cluster", "ns1"]).unwrap_err().contains("HQ's own"));
+    assert!(named(&["calgary-01", "--cluster", ""]).unwrap_err().contains("is not a name"));
+}
+
+#[test]
+fn groups_of_commands_explain_themselves() {
+    assert_eq!(parsed(&["hq"]).unwrap_err(), "hq: needs one of serve, pop");
+    assert_eq!(parsed(&["hq", "pop"]).unwrap_err(), "hq pop: needs one of add, list, remove");
+    assert_eq!(
+        parsed(&["hq", "pop", "ad"]).unwrap_err(),
+        "unknown command \"hq pop ad\", did you mean \"add\"?"
+    );
+    let help = parsed(&["help", "hq", "pop"]).unwrap_err();
+    assert!(help.contains("hq pop remove") && !help.contains("hq serve"), "{help}");
+    let help = parsed(&["--help"]).unwrap_err();
+    assert!(help.contains("hq serve") && help.contains("entry get"), "{help}");
+}
+
+#[test]
+fn an_hq_elsewhere_needs_consent() {
+    let target = |line: &[&str]| {
+        let (_, mut arguments) = parsed(&[&["hq", "pop", "list"], line].concat()).unwrap();
+        reading::target(&mut arguments).map_err(|usage| usage.message)
+    };
+    let default = target(&[]).unwrap();
+    assert_eq!(default.server.to_string(), "http://127.0.0.1:1986");
+    assert_eq!(default.token_file.to_str(), Some("./clavitor-hq/admin.token"));
+    let elsewhere = ["--server", "http://hq.example:1986"];
+    assert!(target(&elsewhere).unwrap_err().contains("--allow-plain-http"));
+    assert!(target(&[&elsewhere[..], &["--allow-plain-http"]].concat()).is_ok());
+}

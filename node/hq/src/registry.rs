@@ -1,0 +1,229 @@
+//! What HQ keeps on disk: which POPs there are and what they prove themselves with.
+
+mod error;
+
+use std::path::Path;
+
+use clavitor_commercial::renewal::GRANT_MEMBERS_MAX;
+use clavitor_core::credential::{Presented, TokenId};
+use clavitor_core::id::PopId;
+use clavitor_core::time::UnixTime;
+use clavitor_hq_core::control::{CLUSTERS_MAX, ClusterName};
+use clavitor_node::http::CONNECTIONS_MAX;
+use clavitor_node::server::end_after_failure;
+use clavitor_node::store::{Opening, Reader, Rows, RowsMut, Stop, Store, StoreError, Transaction};
+use clavitor_node::{entropy, wall};
+use serde::{Deserialize, Serialize};
+
+use crate::tables::{self, CLUSTERS, POPS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key};
+
+pub use error::{OpenError, RegisterError};
+
+/// The version of the layout of HQ's tables.
+pub const SCHEMA: u32 = 1;
+
+/// The most POPs of one HQ, all clusters together.
+pub const POPS_MAX: u64 = 1_536;
+
+/// The most POPs of one cluster.
+pub const CLUSTER_POPS_MAX: usize = GRANT_MEMBERS_MAX;
+
+// Each has two connections, and operators some besides.
+const _: () = assert!(2 * POPS_MAX as usize + 512 <= CONNECTIONS_MAX);
+
+const SCHEMA_FACT: &str = "hq_schema";
+
+/// The size of the storage map: far above what the bounds of all tables together come to.
+const MAP_BYTES: u64 = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 28 };
+
+/// A POP among those of all clusters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Name {
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// Its id there.
+    pub pop: PopId,
+}
+
+/// What is stored of a secret text that somebody proves themselves with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Its public part.
+    pub id: TokenId,
+    /// The hash of the other one.
+    pub secret_hash: [u8; 32],
+}
+
+impl Credential {
+    /// A new one, and its text.
+    pub(crate) fn mint() -> (Presented, Credential) {
+        let presented = Presented { id: TokenId(entropy::bytes()), secret: entropy::bytes() };
+        let credential = Credential { id: presented.id, secret_hash: presented.secret_hash() };
+        (presented, credential)
+    }
+
+    /// Whether this is it; takes the same time whatever the secret.
+    pub(crate) fn is(&self, presented: &Presented) -> bool {
+        self.id == presented.id && presented.matches(&self.secret_hash)
+    }
+}
+
+/// What is stored of a POP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// What it proves itself with.
+    pub credential: Credential,
+    /// When it was given that.
+    pub since: UnixTime,
+}
+
+/// HQ's store. Clones share it.
+#[derive(Clone)]
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// Opens HQ's data directory for this process alone, making it if needed.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        // Of a directory that is a server's nothing may change, so it is not given HQ's name.
+        let opening = Opening { dir, bytes_max: MAP_BYTES, pop: None };
+        let store = Store::open(&opening, wall::unix_time, end_after_failure)?;
+        let schema: Option<u32> = store.read(|reader| reader.fact(SCHEMA_FACT))?;
+        match schema {
+            None if !store.is_new() => return Err(OpenError::NotHq),
+            Some(found) if found > SCHEMA => return Err(OpenError::NewerSchema { found }),
+            Some(_) | None => {}
+        }
+        TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
+        let registry = Self { store };
+        if schema.is_none() {
+            registry.keep_fact(SCHEMA_FACT, SCHEMA)?;
+        }
+        Ok(registry)
+    }
+
+    /// Whether this process made the data directory.
+    pub fn is_new(&self) -> bool {
+        self.store.is_new()
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        self.store.dir()
+    }
+
+    /// Finishes what was begun; nothing is kept any more.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// A single fact.
+    pub(crate) fn fact<T>(&self, name: &str) -> Result<Option<T>, StoreError>
+    where
+        T: Serialize + serde::de::DeserializeOwned,
+    {
+        self.store.read(|reader| reader.fact(name))
+    }
+
+    /// Stores a single fact, and waits for the disk.
+    pub(crate) fn keep_fact<T>(&self, name: &'static str, value: T) -> Result<(), StoreError>
+    where
+        T: Serialize + Send + 'static,
+    {
+        let kept = self
+            .store
+            .write_blocking::<(), (), _>(move |txn| txn.set_fact(name, &value).map_err(Stop::from));
+        kept.map_err(|_| StoreError::Full)
+    }
+
+    /// Gives a POP its token, or another one in place of it.
+    pub async fn register(&self, name: Name, replace: bool) -> Result<Presented, RegisterError> {
+        let (presented, credential) = Credential::mint();
+        let row = Registered { credential, since: wall::unix_time() };
+        let write = move |txn: &mut Transaction<'_>| register(txn, &name, &row, replace);
+        self.store.write(0, write).await?;
+        Ok(presented)
+    }
+
+    /// Takes a POP's token from it; whether there was one.
+    pub async fn remove(&self, name: Name) -> Result<bool, RegisterError> {
+        let write = move |txn: &mut Transaction<'_>| -> Result<bool, Stop<RegisterError>> {
+            let key = pop_key(&name.cluster, &name.pop);
+            let Some(row) = tables::load::<Registered>(txn.rows(), POPS, &key)? else {
+                return Ok(false);
+            };
+            txn.rows_mut().delete(TOKENS, &row.credential.id.0)?;
+            Ok(txn.rows_mut().delete(POPS, &key)?)
+        };
+        Ok(self.store.write(0, write).await?)
+    }
+
+    /// Whose token this is.
+    pub fn whose(&self, presented: &Presented) -> Result<Option<Name>, StoreError> {
+        self.store.read(|reader| {
+            let rows = reader.rows();
+            let Some(name) = tables::load::<Name>(rows, TOKENS, &presented.id.0)? else {
+                return Ok(None);
+            };
+            let key = pop_key(&name.cluster, &name.pop);
+            let row = tables::load::<Registered>(rows, POPS, &key)?;
+            Ok(row.filter(|row| row.credential.is(presented)).map(|_| name))
+        })
+    }
+
+    /// Every POP that has a token, by cluster and id.
+    pub fn pops(&self) -> Result<Vec<(Name, Registered)>, StoreError> {
+        self.store.read(|reader| {
+            let rows = reader.rows().all(POPS)?;
+            rows.map(|row| {
+                let (key, value) = row?;
+                let (cluster, pop) = read_pop_key(key)?;
+                Ok((Name { cluster, pop }, tables::decode(value)?))
+            })
+            .collect()
+        })
+    }
+}
+
+fn register(
+    txn: &mut Transaction<'_>,
+    name: &Name,
+    row: &Registered,
+    replace: bool,
+) -> Result<(), Stop<RegisterError>> {
+    let key = pop_key(&name.cluster, &name.pop);
+    let old = tables::load::<Registered>(txn.rows(), POPS, &key)?;
+    match &old {
+        Some(_) if !replace => return Err(Stop::Refused(RegisterError::Known)),
+        None => check_room(&txn.reader(), &name.cluster)?,
+        Some(_) => {}
+    }
+    let rows = txn.rows_mut();
+    if let Some(old) = old {
+        rows.delete(TOKENS, &old.credential.id.0)?;
+    }
+    tables::save(rows, POPS, &key, row)?;
+    tables::save(rows, TOKENS, &row.credential.id.0, name)?;
+    Ok(())
+}
+
+fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<RegisterError>> {
+    let rows = reader.rows();
+    let prefix = cluster_prefix(cluster);
+    let members = rows.prefixed(POPS, &prefix)?.count();
+    let is_known = members > 0 || rows.get(CLUSTERS, cluster.as_bytes())?.is_some();
+    let refusal = if rows.count(POPS)? >= POPS_MAX {
+        RegisterError::TooManyPops
+    } else if members >= CLUSTER_POPS_MAX {
+        RegisterError::ClusterFull
+    } else if !is_known && rows.count(CLUSTERS)? >= CLUSTERS_MAX as u64 {
+        RegisterError::TooManyClusters
+    } else {
+        return Ok(());
+    };
+    Err(Stop::Refused(refusal))
+}
+
+#[cfg(test)]
+mod tests;

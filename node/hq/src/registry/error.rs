@@ -1,0 +1,81 @@
+//! What can go wrong with HQ's store.
+
+use std::fmt;
+
+use clavitor_node::store::{self, StoreError, WriteError};
+
+use super::SCHEMA;
+
+/// Why HQ's data directory cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The store in it cannot be.
+    Store(store::OpenError),
+    /// It is another server's.
+    NotHq,
+    /// It was written by a newer version.
+    NewerSchema {
+        /// The version found.
+        found: u32,
+    },
+}
+
+impl From<store::OpenError> for OpenError {
+    fn from(error: store::OpenError) -> Self {
+        OpenError::Store(error)
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        OpenError::Store(error.into())
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Store(error) => write!(f, "{error}"),
+            OpenError::NotHq => f.write_str(
+                "the data directory belongs to a server of vaults, not to HQ; give another --data-dir",
+            ),
+            OpenError::NewerSchema { found } => write!(
+                f,
+                "the data directory was written by a newer version of HQ (schema {found}, this one \
+                 reads {SCHEMA}); run that version"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Why a POP was not registered or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisterError {
+    /// It has a token already.
+    Known,
+    /// There are [`super::POPS_MAX`] POPs.
+    TooManyPops,
+    /// Its cluster has [`super::CLUSTER_POPS_MAX`] POPs.
+    ClusterFull,
+    /// There are as many clusters as there may be.
+    TooManyClusters,
+    /// The disk, or what HQ may use of it, is full.
+    Full,
+    /// It may be tried again.
+    Busy,
+    /// Nobody knows whether it happened.
+    Unknown,
+}
+
+impl From<WriteError<RegisterError>> for RegisterError {
+    fn from(error: WriteError<RegisterError>) -> Self {
+        match error {
+            WriteError::Refused(refusal) => refusal,
+            WriteError::Full => RegisterError::Full,
+            WriteError::Busy | WriteError::Stopped => RegisterError::Busy,
+            WriteError::Damaged | WriteError::Unknown => RegisterError::Unknown,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+use std::path::PathBuf;
+
+use clavitor_node::store::{self, block_on};
+
+use super::*;
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("clavitor-hq-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        Self(dir)
+    }
+
+    fn open(&self) -> Registry {
+        Registry::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn name(cluster: &str, pop: &str) -> Name {
+    Name { cluster: cluster.into(), pop: pop.parse().unwrap() }
+}
+
+fn close(registry: Registry) {
+    block_on(registry.close());
+}
+
+#[test]
+fn a_pop_is_known_by_its_token_alone_and_across_starts() {
+    let scratch = Scratch::new("token");
+    let registry = scratch.open();
+    assert!(registry.is_new());
+    let calgary = block_on(registry.register(name("main", "calgary"), false)).unwrap();
+    let zurich = block_on(registry.register(name("main", "zurich"), false)).unwrap();
+    close(registry);
+    let registry = scratch.open();
+    assert!(!registry.is_new());
+    assert_eq!(registry.whose(&calgary).unwrap(), Some(name("main", "calgary")));
+    assert_eq!(registry.whose(&zurich).unwrap(), Some(name("main", "zurich")));
+    let forged = Presented { id: calgary.id, secret: zurich.secret };
+    assert_eq!(registry.whose(&forged).unwrap(), None);
+}
+
+#[test]
+fn a_second_token_is_only_given_in_place_of_the_first() {
+    let scratch = Scratch::new("replace");
+    let registry = scratch.open();
+    let first = block_on(registry.register(name("main", "calgary"), false)).unwrap();
+    let again = block_on(registry.register(name("main", "calgary"), false)).err();
+    assert_eq!(again, Some(RegisterError::Known));
+    let second = block_on(registry.register(name("main", "calgary"), true)).unwrap();
+    assert_eq!(registry.whose(&first).unwrap(), None);
+    assert_eq!(registry.whose(&second).unwrap(), Some(name("main", "calgary")));
+    assert_eq!(registry.pops().unwrap().len(), 1);
+    assert!(block_on(registry.remove(name("main", "calgary"))).unwrap());
+    assert!(!block_on(registry.remove(name("main", "calgary"))).unwrap());
+    assert_eq!(registry.whose(&second).unwrap(), None);
+    assert_eq!(registry.pops().unwrap(), []);
+}
+
+#[test]
+fn a_cluster_has_no_more_pops_than_a_grant_may_name() {
+    let scratch = Scratch::new("full");
+    let registry = scratch.open();
+    let add = |cluster: &str, at: usize| {
+        block_on(registry.register(name(cluster, &format!("pop-{at}")), false)).err()
+    };
+    for at in 0..CLUSTER_POPS_MAX {
+        assert_eq!(add("main", at), None);
+    }
+    assert_eq!(add("main", 99), Some(RegisterError::ClusterFull));
+    assert_eq!(add("mai", 0), None, "another cluster, although its name begins alike");
+}
+
+#[test]
+fn the_directory_belongs_to_one_hq() {
+    let scratch = Scratch::new("lock");
+    let registry = scratch.open();
+    let error = Registry::open(&scratch.0).err().unwrap().to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+    drop(registry);
+}
+
+#[test]
+fn a_newer_layout_and_another_servers_directory_are_refused() {
+    let scratch = Scratch::new("newer");
+    let registry = scratch.open();
+    registry.keep_fact(SCHEMA_FACT, SCHEMA + 1).unwrap();
+    close(registry);
+    let error = Registry::open(&scratch.0).err().unwrap().to_string();
+    assert!(error.contains("newer version of HQ (schema 2"), "{error}");
+
+    let scratch = Scratch::new("foreign");
+    let opening = Opening { dir: &scratch.0, bytes_max: 1 << 20, pop: None };
+    let vaults = store::Store::open(&opening, wall::unix_time, |_| {}).unwrap();
+    block_on(vaults.close());
+    drop(vaults);
+    let error = Registry::open(&scratch.0).err().unwrap().to_string();
+    assert!(error.contains("belongs to a server of vaults"), "{error}");
+}

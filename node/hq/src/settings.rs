@@ -1,0 +1,22 @@
+//! What HQ is told before it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything HQ is told before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it keeps what must outlive it.
+    pub data_dir: PathBuf,
+    /// The address that POPs, operators and browsers connect to.
+    pub listen: SocketAddr,
+    /// The address that DNS questions come to.
+    pub dns_listen: SocketAddr,
+    /// The zone that it answers for, in lower case and without a full stop at its end.
+    pub zone: String,
+    /// How long a lease lasts, in milliseconds.
+    pub lease_ms: u64,
+    /// After how long a preferred primary that is back gets its place again, in milliseconds; `None`
+    /// is never by itself.
+    pub failback_ms: Option<u64>,
+}

@@ -1,0 +1,73 @@
+//! HQ's tables, beside those of every store, and the keys in them.
+
+use clavitor_core::codec;
+use clavitor_core::id::PopId;
+use clavitor_core::store::{OWN_TABLES, Rows, RowsMut, StoreError, Table};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Cluster → [`clavitor_hq_core::control::Row`].
+pub(crate) const CLUSTERS: Table = Table::new(3, "clusters");
+
+/// Cluster, POP → [`crate::registry::Registered`].
+pub(crate) const POPS: Table = Table::new(4, "pops");
+
+/// Number → what happened.
+pub(crate) const EVENTS: Table = Table::new(5, "events");
+
+/// Number → an alert as operators see it.
+pub(crate) const INCIDENTS: Table = Table::new(6, "incidents");
+
+/// Cluster, POP → its latest report.
+pub(crate) const REPORTS: Table = Table::new(7, "reports");
+
+/// The public part of a POP token → whose it is.
+pub(crate) const TOKENS: Table = Table::new(8, "tokens");
+
+/// Every one of them.
+pub(crate) const TABLES: [Table; 6] = [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS];
+
+const _: () = assert!(CLUSTERS.place() as usize == OWN_TABLES.len(), "a place is taken");
+
+/// The key of what there is one of for each POP. No name has a zero byte.
+pub(crate) fn pop_key(cluster: &str, pop: &PopId) -> Vec<u8> {
+    [&cluster_prefix(cluster), pop.as_str().as_bytes()].concat()
+}
+
+/// What the keys of a cluster's POPs begin with, and no others.
+pub(crate) fn cluster_prefix(cluster: &str) -> Vec<u8> {
+    [cluster.as_bytes(), &[0]].concat()
+}
+
+/// What such a key names.
+pub(crate) fn read_pop_key(key: &[u8]) -> Result<(String, PopId), StoreError> {
+    let read = || {
+        let (cluster, pop) = std::str::from_utf8(key).ok()?.split_once('\0')?;
+        Some((cluster.to_owned(), pop.parse().ok()?))
+    };
+    read().ok_or(StoreError::Damaged("a key of HQ's cannot be read"))
+}
+
+/// A stored value.
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    codec::decode(bytes).map_err(|_| StoreError::Damaged("a row of HQ's cannot be read"))
+}
+
+/// The value under a key.
+pub(crate) fn load<T: Serialize + DeserializeOwned>(
+    rows: &impl Rows,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    rows.get(table, key)?.map(decode).transpose()
+}
+
+/// Stores a value under a key.
+pub(crate) fn save(
+    rows: &mut impl RowsMut,
+    table: Table,
+    key: &[u8],
+    value: &impl Serialize,
+) -> Result<(), StoreError> {
+    rows.put(table, key, &codec::encode(value))
+}
