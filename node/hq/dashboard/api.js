@@ -1,0 +1,161 @@
+// HQ's answers: asked for with the session's cookie, and put into one form.
+
+import { clock } from "./words.js";
+
+const ANSWER_MS = 5_000;
+const SWITCHOVER_MS = 60_000;
+export const PAGE = 100;
+
+/** An answer that is a refusal; `message` is what HQ says. */
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function ask(path, { method = "GET", body, timeout = ANSWER_MS } = {}) {
+  const answer = await fetch(path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: AbortSignal.timeout(timeout),
+  });
+  if (answer.status === 401) {
+    location.replace("/login" + location.hash);
+    throw new Refused(401, "The session has ended.");
+  }
+  const text = await answer.text();
+  let value = null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // An empty answer, or one of a proxy in between.
+  }
+  if (!answer.ok) throw new Refused(answer.status, value?.detail ?? value?.title ?? `HQ answered ${answer.status}.`);
+  return value;
+}
+
+const number = (value, otherwise) => (typeof value === "number" && Number.isFinite(value) ? value : otherwise);
+const text = (value) => (value === null || value === undefined || value === "" ? null : String(value));
+const array = (value) => (Array.isArray(value) ? value : []);
+const epoch = (value) => (value ? { number: number(value.number, 0), primary: text(value.primary) } : null);
+const when = (value) => (typeof value === "string" ? Date.parse(value) : number(value, null));
+
+function readPop(pop) {
+  return {
+    id: text(pop.pop) ?? "?",
+    url: text(pop.url),
+    address: text(pop.dns_address),
+    role: text(pop.role),
+    epoch: epoch(pop.epoch),
+    leaseMsLeft: number(pop.lease_ms_left, 0),
+    isMember: pop.is_member === true,
+    isReady: pop.is_ready !== false,
+    votedMs: number(pop.voted_ms, 0),
+    lastSeenMs: number(pop.last_seen_ms, null),
+    version: text(pop.version),
+    runtime: text(pop.runtime),
+    region: text(pop.region),
+    uptimeS: number(pop.uptime_s, null),
+    entries: number(pop.entries, null),
+    dirty: number(pop.dirty, 0),
+    oldestDirtyMs: number(pop.oldest_dirty_ms, null),
+    tarpitHeld: number(pop.tarpit_held, 0),
+    clockAheadMs: number(pop.clock_ahead_ms, null),
+    held: array(pop.held),
+    why: text(pop.why),
+  };
+}
+
+/** How many of the primary's changes a POP does not hold yet; `null` where nobody can know. */
+function behind(pop, primary) {
+  const own = primary?.held.find((held) => held.pop === primary.id);
+  if (!own || pop === primary) return null;
+  const has = pop.held.find((held) => held.pop === own.pop && String(held.store) === String(own.store));
+  return Math.max(0, own.seq - (has?.seq ?? 0));
+}
+
+function readCluster(cluster, zone) {
+  const pops = array(cluster.pops).map(readPop);
+  const primary = pops.find((pop) => pop.id === cluster.primary);
+  for (const pop of pops) pop.behind = behind(pop, primary);
+  const name = text(cluster.name) ?? "?";
+  const addresses = cluster.dns ? array(cluster.dns.addresses) : primary?.address ? [primary.address] : [];
+  return {
+    name,
+    epoch: epoch(cluster.epoch),
+    primary: text(cluster.primary),
+    state: text(cluster.state),
+    why: text(cluster.why),
+    leaseMsLeft: number(cluster.lease_ms_left, 0),
+    members: array(cluster.members).map(String),
+    dnsName: text(cluster.dns?.name) ?? (zone ? `${name}.${zone}` : null),
+    addresses: addresses.map(String),
+    pops,
+  };
+}
+
+export async function overview() {
+  const value = await ask("/v1/pops");
+  if (typeof value?.now === "number") clock.ahead = value.now - Date.now();
+  return {
+    at: performance.now(),
+    leaseMs: number(value?.lease_ms, 6_000),
+    clusters: array(value?.clusters).map((cluster) => readCluster(cluster, text(value?.zone))),
+  };
+}
+
+function readEvent(event) {
+  return {
+    id: String(event.id),
+    at: when(event.at_ms ?? event.at),
+    cluster: text(event.cluster) ?? "?",
+    type: text(event.type) ?? "?",
+    pop: text(event.pop),
+    epoch: epoch(event.epoch),
+    why: text(event.why),
+  };
+}
+
+function readIncident(incident) {
+  const last = when(incident.last_ms ?? incident.last);
+  return {
+    id: String(incident.id),
+    type: text(incident.type) ?? "alert",
+    isOpen: incident.state !== "resolved",
+    message: text(incident.message) ?? "",
+    cluster: text(incident.cluster),
+    pop: text(incident.pop),
+    hostname: text(incident.hostname),
+    region: text(incident.pop_region),
+    details: Object.entries(incident.details ?? {}).map(([name, value]) => [name, String(value)]),
+    count: number(incident.count, 1),
+    first: when(incident.first_ms ?? incident.first) ?? last,
+    at: last,
+    resolved: when(incident.resolved_ms ?? incident.resolved),
+  };
+}
+
+const page = (path, after) => `${path}?limit=${PAGE}${after === null ? "" : `&after=${encodeURIComponent(after)}`}`;
+
+/** One page of the history, newest first; `next` asks for the one after it. */
+export async function events(after = null) {
+  const value = await ask(page("/v1/events", after));
+  return { rows: array(value?.events).map(readEvent), next: value?.next ?? null };
+}
+
+export async function incidents(after = null) {
+  const value = await ask(page("/v1/alerts", after));
+  return { rows: array(value?.incidents).map(readIncident), next: value?.next ?? null };
+}
+
+export const resolve = (id) => ask(`/v1/alerts/${encodeURIComponent(id)}/resolve`, { method: "POST", body: {} });
+
+export async function switchOver(cluster, to) {
+  const path = `/v1/clusters/${encodeURIComponent(cluster)}/switchover`;
+  const value = await ask(path, { method: "POST", body: to ? { to } : {}, timeout: SWITCHOVER_MS });
+  return epoch(value?.epoch);
+}
+
+export const logOut = () => ask("/logout", { method: "POST" });

@@ -1,0 +1,68 @@
+// A failover or switchover is many events; here they become one story with its steps.
+
+import { duration, eventWords } from "./words.js";
+
+/** A story that hears nothing for so long is over, whatever it came to. */
+const SILENT_MS = 60_000;
+
+const BEGINS = new Set(["lease_expired", "hand_over_began", "promotion_ordered"]);
+const BELONGS = new Set([...BEGINS, "promotion_failed", "primary_changed", "dns_moved", "hand_over_failed"]);
+
+/** Splits events into stories and the rest. `clusters` maps a name to what HQ says of it now. */
+export function stories(events, clusters) {
+  const rest = [];
+  const open = new Map();
+  const told = [];
+  const inOrder = [...events].sort((a, b) => a.at - b.at || a.id.localeCompare(b.id, "en", { numeric: true }));
+  for (const event of inOrder) {
+    let story = open.get(event.cluster);
+    if (story && (event.at - story.last > SILENT_MS || isNewStory(story, event))) story = undefined;
+    if (!story && BEGINS.has(event.type)) told.push((story = { id: event.id, cluster: event.cluster, events: [], last: 0 }));
+    const isLoss = story && event.type === "pop_lost" && event.pop === primaryBefore(story);
+    if (!story || !(BELONGS.has(event.type) || isLoss)) {
+      rest.push(event);
+      continue;
+    }
+    story.events.push(event);
+    story.last = event.at;
+    story.isDone ||= event.type === "primary_changed" || event.type === "hand_over_failed";
+    open.set(event.cluster, story);
+    if (event.type === "dns_moved" || event.type === "hand_over_failed") open.delete(event.cluster);
+  }
+  return { told: told.map((story) => tell(story, clusters.get(story.cluster))), rest };
+}
+
+const isNewStory = (story, event) => story.isDone && BEGINS.has(event.type);
+
+const find = (story, type) => story.events.find((event) => event.type === type);
+
+function primaryBefore(story) {
+  const expired = find(story, "lease_expired");
+  return expired?.epoch?.primary ?? expired?.pop ?? null;
+}
+
+function tell(story, cluster) {
+  const first = story.events[0];
+  const isPlanned = first.type === "hand_over_began";
+  const changed = find(story, "primary_changed");
+  const kept = find(story, "hand_over_failed");
+  const to = (changed ?? story.events.findLast((event) => event.type === "promotion_ordered"))?.epoch?.primary ?? (isPlanned ? first.pop : null);
+  const from = isPlanned ? null : primaryBefore(story);
+  const total = story.last - first.at;
+  const isOver = changed || kept || (cluster && cluster.state === "led" && cluster.primary !== to);
+  const steps = story.events.map((event, index) => ({
+    words: eventWords(event), at: event.at,
+    from: Math.max(0, (story.events[index - 1]?.at ?? first.at) - first.at), to: event.at - first.at,
+  }));
+  const names = from ? `${from} → ${to ?? "?"}` : `to ${to ?? "whoever holds most"}`;
+  const kind = isPlanned ? "Switchover" : "Failover";
+  const base = { id: story.id, cluster: story.cluster, at: story.last, began: first.at, from, to, steps, total, isOpen: !isOver };
+  if (changed) {
+    const epoch = changed.epoch ? `epoch ${changed.epoch.number}, ` : "";
+    const since = isPlanned ? "after it was asked for" : "after the lease was over";
+    return { ...base, title: `${kind} ${names}`, body: `${epoch}${duration(total)} ${since}`, look: { tone: isPlanned ? "ok" : "change", form: "disc" } };
+  }
+  if (kept) return { ...base, title: `${kind} ${names} not done`, body: steps.at(-1).words, look: { tone: "warn", form: "triangle" } };
+  if (isOver) return { ...base, title: `${kind} begun, nobody promoted`, body: `${cluster.primary} renewed again`, look: { tone: "warn", form: "triangle" } };
+  return { ...base, title: `${kind} under way`, body: steps.at(-1).words, look: { tone: "busy", form: "half" } };
+}
