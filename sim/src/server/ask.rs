@@ -1,6 +1,6 @@
 //! What clients ask, carried out inside a transaction: admitted or not, and what they wrote.
 
-use clavitor_commercial::admission::{self, Refused as NotAdmitted};
+use clavitor_commercial::admission::{self, Refused as NotAdmitted, Standing};
 use clavitor_commercial::{epoch, journal};
 use clavitor_core::credential::{AccessToken, Scope, TokenId};
 use clavitor_core::entry::{Precondition, Put, Refused};
@@ -35,7 +35,14 @@ impl Context<'_> {
     ) -> Result<Option<Wrote>, Stop<&'static str>> {
         if !self.is_community && self.bug != Some(Canary::NoEpochCheck) {
             let is_imported = self.is_imported && self.bug != Some(Canary::NoImportWait);
-            admission::admit(txn, self.pop, is_imported, self.agreed)
+            let standing = Standing {
+                pop: self.pop,
+                is_imported,
+                agreed: self.agreed,
+                has_lease: true,
+                handing_to: None,
+            };
+            admission::admit(txn, standing)
                 .map_err(|stop| stop.map(not_admitted))?;
         }
         match ask.request {
@@ -172,6 +179,7 @@ fn not_admitted(refused: NotAdmitted) -> &'static str {
         NotAdmitted::NotPrimary(_) => "CV-NOT-PRIMARY",
         NotAdmitted::Imported => "CV-IMPORTED",
         NotAdmitted::Clock => "CV-CLOCK",
+        NotAdmitted::NoLease | NotAdmitted::HandingOver(_) => "CV-NO-LEASE",
     }
 }
 
