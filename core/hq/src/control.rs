@@ -1,196 +1,157 @@
 //! Leases, promotions and hand-overs of every cluster.
+//!
+//! Everything here serves one promise: at any instant at most one POP of a cluster may acknowledge
+//! writes. A lease is counted from the moment its renewal came in, with a margin for both clocks;
+//! before it is over nobody else is given one, nor told to prepare for one. Only POPs are promoted
+//! whose lease vote the old primary needs, whatever grant it goes by. What others may act on is on
+//! disk before it is told.
+//!
+//! Reading order: [`Control`] finds the cluster that an input is about; `cluster` takes renewals in
+//! and waits for the disk; `grants` answers them; `members` knows each POP; `promotion` decides who
+//! follows when a lease is over; `handover` moves a lease in order; `view` is what operators see.
+
+mod cluster;
+mod grants;
+mod handover;
+mod members;
+mod messages;
+mod promotion;
+mod view;
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use clavitor_commercial::renewal::{Answer, Renewal};
-use clavitor_core::id::{Epoch, OpId, PopId};
+use clavitor_commercial::renewal::{Answer, LEASE_MS, with_margin};
+use clavitor_core::id::{OpId, PopId};
+use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-/// The name of a cluster.
-pub type ClusterName = String;
+pub use cluster::KEEP_AGAIN_MS;
+pub use handover::{FAILBACK_AGAIN_MS, HAND_OVER_MS};
+pub use members::MEMBER_MS;
+pub use messages::{
+    CLUSTERS_MAX, ClusterName, Effect, Event, Holder, Input, Members, NotSwitched, POPS_MAX, Row,
+    Start,
+};
+pub use promotion::{GATHER_MS, PATIENCE_MS};
+pub use view::{ClusterView, PopView, State};
 
-/// The most clusters of one HQ.
-pub const CLUSTERS_MAX: usize = 1_024;
+use cluster::{Asked, Cluster, Policy, Turn};
 
-/// What is durable of a cluster. What is offered or ordered is stored before anybody hears of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// The newest term there is: ordered, or given.
-    pub epoch: Option<Epoch>,
-    /// The newest term in which a lease was given: DNS names its primary.
-    pub granted: Option<Epoch>,
-    /// The members that the primary is known to go by.
-    pub acknowledged: Members,
-    /// The members that it may go by already.
-    pub offered: Option<Members>,
-    /// The POPs that have a POP token, sorted.
-    pub pops: Vec<PopId>,
-}
+/// A tick that comes later than this, in milliseconds, tells that HQ itself was away: what it knows
+/// of others is old.
+pub const LATE_MS: u64 = 1_000;
 
-/// The members of a grant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Members {
-    /// Grows with every change within a term.
-    pub version: u64,
-    /// Sorted.
-    pub pops: Vec<PopId>,
-}
+/// How long HQ, once it was away, gives no lease but to who had it, in milliseconds.
+pub const HOLD_MS: u64 = with_margin(LEASE_MS);
 
-/// What HQ starts with.
+/// The machine.
+///
+/// Invariant: at most [`CLUSTERS_MAX`] clusters; `wake` is the earliest of theirs. What each promises
+/// is said at `Cluster`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
-    /// What is stored.
-    pub clusters: BTreeMap<ClusterName, Row>,
-    /// Whether this is the first start of this data directory: nobody can hold a lease of it then.
-    pub is_first: bool,
-    /// How long a lease lasts, in milliseconds.
-    pub lease_ms: u64,
-    /// After how long a preferred primary that is back, and up to date, is given its place again, in
-    /// milliseconds; `None` is never by itself.
-    pub failback_ms: Option<u64>,
+pub struct Control {
+    policy: Policy,
+    clusters: BTreeMap<ClusterName, Cluster>,
+    next_op: u64,
+    wake: Option<Instant>,
 }
 
-/// A fact for the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// Time has passed.
-    Tick,
-    /// A POP whose token is right renews. [`Effect::Answer`] answers it, at once or when what it says
-    /// is stored.
-    Renewed {
-        /// Names the question.
-        op: OpId,
-        /// Its cluster.
-        cluster: ClusterName,
-        /// Its id.
-        pop: PopId,
-        /// What it says.
-        renewal: Renewal,
-    },
-    /// A POP was given a token.
-    Registered {
-        /// Its cluster.
-        cluster: ClusterName,
-        /// Its id.
-        pop: PopId,
-    },
-    /// A POP's token was revoked.
-    Removed {
-        /// Its cluster.
-        cluster: ClusterName,
-        /// Its id.
-        pop: PopId,
-    },
-    /// An operator asks for a hand-over; [`Effect::AnswerSwitchover`] answers.
-    SwitchoverAsked {
-        /// Names the question.
-        op: OpId,
-        /// Which cluster.
-        cluster: ClusterName,
-        /// To whom; `None` is whoever holds most.
-        to: Option<PopId>,
-    },
-    /// What [`Effect::Keep`] ordered is on disk, or could not be written.
-    Kept {
-        /// The order.
-        op: OpId,
-        /// Whether it is there.
-        is_kept: bool,
-    },
+impl Control {
+    /// The machine of an HQ that starts.
+    pub fn new(now: Instant, start: Start) -> Self {
+        let Start { clusters, is_first, lease_ms, failback_ms } = start;
+        // A voter that restarted refuses promotion for a lease of this length, and knows no longer one.
+        let policy = Policy { lease_ms: lease_ms.min(LEASE_MS), failback_ms, is_first };
+        let clusters = clusters.into_iter().take(CLUSTERS_MAX);
+        let clusters = clusters.map(|(name, row)| {
+            let cluster = Cluster::new(now, name.clone(), policy, row);
+            (name, cluster)
+        });
+        let mut control = Self { policy, clusters: clusters.collect(), next_op: 1, wake: None };
+        control.wake = control.earliest_wake();
+        control
+    }
+
+    /// Takes note of a fact at `now`; orders go to `out`.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Effect>) {
+        if self.wake.is_some_and(|at| now > at.plus_ms(LATE_MS)) {
+            self.clusters.values_mut().for_each(|cluster| cluster.on_late(now));
+        }
+        let mut turn = Turn { now, next_op: &mut self.next_op, out };
+        match input {
+            Input::Tick => {
+                let is_due = |cluster: &&mut Cluster| cluster.wake().is_some_and(|at| at <= now);
+                self.clusters.values_mut().filter(is_due).for_each(|one| one.advance(&mut turn));
+            }
+            Input::Renewed { op, cluster, pop, renewal } => {
+                let asked = Asked::new(op, now, pop, renewal);
+                match self.clusters.get_mut(&cluster) {
+                    Some(cluster) => cluster.on_renewed(&mut turn, asked),
+                    None => turn.answer(op, Answer::Follow { epoch: None }),
+                }
+            }
+            Input::Registered { cluster, pop } => {
+                if !self.clusters.contains_key(&cluster) && self.clusters.len() < CLUSTERS_MAX {
+                    let new = Cluster::new(now, cluster.clone(), self.policy, Row::default());
+                    self.clusters.insert(cluster.clone(), new);
+                }
+                if let Some(cluster) = self.clusters.get_mut(&cluster) {
+                    cluster.on_registered(&mut turn, pop);
+                }
+            }
+            Input::Removed { cluster, pop } => {
+                if let Some(cluster) = self.clusters.get_mut(&cluster) {
+                    cluster.on_removed(&mut turn, pop);
+                }
+            }
+            Input::SwitchoverAsked { op, cluster, to } => match self.clusters.get_mut(&cluster) {
+                Some(cluster) => cluster.on_switchover_asked(&mut turn, op, to),
+                None => turn.answer_switchover(op, Err(NotSwitched::UnknownCluster)),
+            },
+            Input::Kept { op, is_kept } => {
+                if let Some(cluster) = self.clusters.values_mut().find(|one| one.keeps(op)) {
+                    cluster.on_kept(&mut turn, is_kept);
+                }
+            }
+        }
+        self.wake = self.earliest_wake();
+    }
+
+    /// When the machine wants [`Input::Tick`].
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.wake
+    }
+
+    /// Whether there is room for one more POP.
+    pub fn has_room(&self, cluster: &str, pop: PopId) -> bool {
+        match self.clusters.get(cluster) {
+            Some(cluster) => cluster.has_room(pop),
+            None => self.clusters.len() < CLUSTERS_MAX,
+        }
+    }
+
+    /// Whom DNS names: the primary of the newest term in which a lease was given.
+    pub fn holder(&self, cluster: &str) -> Option<PopId> {
+        self.clusters.get(cluster).and_then(Cluster::primary)
+    }
+
+    /// What operators see of every cluster.
+    pub fn views(&self, now: Instant) -> Vec<ClusterView> {
+        self.clusters.values().map(|cluster| cluster.view(now)).collect()
+    }
+
+    fn earliest_wake(&self) -> Option<Instant> {
+        self.clusters.values().filter_map(Cluster::wake).min()
+    }
 }
 
-/// An order of the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// Answer a renewal.
-    Answer {
-        /// The question.
-        op: OpId,
-        /// The answer.
-        answer: Answer,
-    },
-    /// Store a cluster's row, and answer [`Input::Kept`].
-    Keep {
-        /// Names the order.
-        op: OpId,
-        /// Which cluster.
-        cluster: ClusterName,
-        /// What to store.
-        row: Row,
-    },
-    /// Tell a POP that watches to renew at once; if it does not watch, as soon as it does.
-    Wake {
-        /// Its cluster.
-        cluster: ClusterName,
-        /// Its id.
-        pop: PopId,
-    },
-    /// Answer an operator: the new primary's epoch, or why there is none.
-    AnswerSwitchover {
-        /// The question.
-        op: OpId,
-        /// What came of it.
-        outcome: Result<Epoch, NotSwitched>,
-    },
-    /// Something happened that belongs into the history of a cluster.
-    Happened {
-        /// Which cluster.
-        cluster: ClusterName,
-        /// What.
-        event: Event,
-    },
+/// Names the next order.
+fn next_op(counter: &mut u64) -> OpId {
+    let op = OpId(*counter);
+    *counter = counter.saturating_add(1);
+    op
 }
 
-/// Why a switchover did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NotSwitched {
-    /// There is no such cluster.
-    UnknownCluster,
-    /// It has no primary that renews.
-    NoPrimary,
-    /// Another change is under way.
-    Busy,
-    /// Whoever was named is no member, is away, or is not ready.
-    NotFit,
-    /// Nobody else could follow.
-    NobodyFollows,
-    /// The primary kept its lease: the other one cannot be brought up to date.
-    KeptBack(clavitor_commercial::renewal::KeptBack),
-    /// It took too long.
-    TimedOut,
-    /// The disk does not take what has to be stored first.
-    NotKept,
-}
-
-/// What belongs into the history of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// A POP renews that did not, or never had.
-    PopSeen(PopId),
-    /// A POP has not renewed for a lease.
-    PopLost(PopId),
-    /// The primary's lease is over, margin included, and it did not renew.
-    LeaseExpired(Epoch),
-    /// The primary does not renew, but lease votes carry it on.
-    Carried(Epoch),
-    /// A POP is to become primary.
-    PromotionOrdered(Epoch),
-    /// It did not accept in time; somebody else is asked.
-    PromotionFailed(Epoch),
-    /// A primary was given its first lease of a term: DNS moves.
-    PrimaryChanged(Epoch),
-    /// The primary is to hand over, in order.
-    HandOverBegan(PopId),
-    /// It kept its lease.
-    HandOverFailed(clavitor_commercial::renewal::KeptBack),
-    /// The primary goes by one more member.
-    MemberAdded(PopId),
-    /// The primary does not go by a member any longer.
-    MemberRemoved(PopId),
-    /// Two processes, or two data directories, are alive under one id.
-    Duplicate(PopId),
-    /// A POP knew of a term that HQ did not give; a newer one ends it.
-    Overruled(Epoch),
-}
+#[cfg(test)]
+mod tests;
