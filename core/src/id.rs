@@ -85,8 +85,38 @@ impl fmt::Debug for PopId {
 }
 
 /// The random identity of one data directory, minted at first start and again by an import.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// For people it is 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreId(pub [u8; 16]);
+
+impl FromStr for StoreId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let is_digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_digits);
+        number.map(|number| Self(number.to_be_bytes())).ok_or(BadId)
+    }
+}
+
+impl Serialize for StoreId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = alloc::string::String::deserialize(deserializer)?;
+            return text.parse().map_err(serde::de::Error::custom);
+        }
+        Deserialize::deserialize(deserializer).map(Self)
+    }
+}
 
 impl fmt::Debug for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,6 +188,16 @@ mod tests {
         assert!(pop("a") < pop("a-1"));
         assert!(pop("a-1") < pop("b"));
         assert_eq!(pop("calgary-01").to_string(), "calgary-01");
+    }
+
+    #[test]
+    fn store_ids_are_digits_for_people() {
+        let id = StoreId([0xA5; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(crate::codec::decode::<StoreId>(&crate::codec::encode(&id)), Ok(id));
+        for text in ["", "a5", &"g".repeat(32), &"+".repeat(32), &"a5".repeat(17)] {
+            assert_eq!(text.parse::<StoreId>(), Err(BadId), "{text:?}");
+        }
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub struct Wish {
 
 /// Why a primary keeps its lease although it was to hand it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeptBack {
     /// The other one could not be brought up to date in time.
     TooFarBehind,
@@ -126,6 +127,7 @@ pub enum KeptBack {
 
 /// What HQ answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Take writes for as long as the grant says, and hand over to somebody if so asked.
     Lead {
