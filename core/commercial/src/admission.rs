@@ -60,3 +60,51 @@ pub fn admit<R: RowsMut>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clavitor_core::id::{Seq, StoreId};
+
+    use super::*;
+    use crate::tables::memory::{Memory, NOON};
+
+    fn pop(name: &str) -> PopId {
+        name.parse().unwrap()
+    }
+
+    fn standing() -> Standing {
+        Standing {
+            pop: pop("a"),
+            is_imported: false,
+            agreed: Some(NOON),
+            has_lease: true,
+            handing_to: None,
+        }
+    }
+
+    fn refused(primary: &str, standing: Standing) -> Option<Refused> {
+        let mut memory = Memory::of(pop("a"), StoreId([1; 16]), Seq(0));
+        let epoch = Epoch { number: 2, primary: pop(primary) };
+        memory.write(|txn| epoch::adopt(txn, epoch)).unwrap();
+        match memory.write(|txn| admit(txn, standing)) {
+            Ok(()) => None,
+            Err(Stop::Refused(refused)) => Some(refused),
+            Err(Stop::Storage(error)) => unreachable!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn only_the_primary_with_a_lease_that_hands_over_to_nobody_takes_writes() {
+        assert_eq!(refused("a", standing()), None);
+        let epoch = Epoch { number: 2, primary: pop("b") };
+        assert_eq!(refused("b", standing()), Some(Refused::NotPrimary(Some(epoch))));
+        let late = Standing { has_lease: false, ..standing() };
+        assert_eq!(refused("a", late), Some(Refused::NoLease));
+        let handing = Standing { handing_to: Some(pop("b")), ..late };
+        assert_eq!(refused("a", handing), Some(Refused::HandingOver(pop("b"))));
+        let imported = Standing { is_imported: true, ..standing() };
+        assert_eq!(refused("a", imported), Some(Refused::Imported));
+        let odd = Standing { agreed: Some(NOON.plus_ms(skew::REFUSE_MS + 1)), ..standing() };
+        assert_eq!(refused("a", odd), Some(Refused::Clock));
+    }
+}

@@ -53,3 +53,39 @@ pub fn promote<R: RowsMut>(txn: &mut Transaction<'_, R>, pop: PopId) -> Result<E
     books::settle_import(txn)?;
     Ok(epoch)
 }
+
+#[cfg(test)]
+mod tests {
+    use clavitor_core::id::{Seq, StoreId};
+
+    use super::*;
+    use crate::tables::memory::{Memory, NOON};
+
+    fn pop(name: &str) -> PopId {
+        name.parse().unwrap()
+    }
+
+    fn memory() -> Memory {
+        Memory::of(pop("a"), StoreId([1; 16]), Seq(0))
+    }
+
+    #[test]
+    fn whoever_takes_over_issues_nothing_at_or_below_the_floor_also_after_a_restart() {
+        let mut memory = memory();
+        let newer = Epoch { number: 2, primary: pop("a") };
+        let floor_ms = NOON.0 + 90_000;
+        assert_eq!(memory.write(|txn| accept(txn, newer, floor_ms)), Ok(newer));
+        let next = memory.write(|txn| txn.next_hlc());
+        assert!(next > Hlc { ms: floor_ms, counter: u32::MAX, pop: pop("a") }, "{next}");
+    }
+
+    #[test]
+    fn a_promotion_that_is_overtaken_is_none() {
+        let mut memory = memory();
+        let known = Epoch { number: 3, primary: pop("b") };
+        memory.write(|txn| adopt(txn, known)).unwrap();
+        let older = Epoch { number: 2, primary: pop("a") };
+        assert_eq!(memory.write(|txn| accept(txn, older, 1)), Ok(known));
+        assert_eq!(super::known(&Reader::new(&memory)), Ok(Some(known)));
+    }
+}

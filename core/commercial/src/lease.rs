@@ -19,6 +19,7 @@ use crate::renewal::{Grant, GrantId, KeptBack, LEASE_MS};
 
 mod answers;
 mod ballot;
+mod draft;
 mod hand_over;
 mod leaving;
 mod line;
@@ -26,10 +27,11 @@ mod messages;
 mod round;
 mod view;
 
+pub use draft::Draft;
 pub use hand_over::{CATCH_UP_MS, DRAIN_MS, NEAR_CHANGES, SUCCESSION_MS, WISH_MS};
 pub use leaving::RELEASE_TRIES_MAX;
 pub use line::{DENIED_MS, GAP_MS, WATCH_AGAIN_MS, WATCH_MS};
-pub use messages::{Draft, Effect, Fencing, Input, NotSwitched, Renewed, Start, Vote};
+pub use messages::{Effect, Fencing, Input, NotSwitched, Renewed, Start, Vote};
 pub use view::{Carrier, View, Why};
 
 use ballot::Ballot;

@@ -274,6 +274,9 @@ fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError
 }
 
 #[cfg(test)]
+pub(crate) mod memory;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -29,6 +29,24 @@ const POP: &str = "pop_id";
 /// two such servers must differ if their data ever meets.
 const LOCAL_POP: &str = "local-";
 
+/// Whose store it is, and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The POP it belongs to.
+    pub pop: PopId,
+    /// The identity of the data directory.
+    pub store_id: StoreId,
+    /// What it counted when the last transaction was committed.
+    pub state: State,
+}
+
+/// Whose store it is, if it is one yet.
+pub(super) fn owner(rows: &impl Rows) -> Result<Option<Owner>, StoreError> {
+    let (pop, store_id) = (load_fact(rows, POP)?, load_fact(rows, STORE_ID)?);
+    let state = load_fact(rows, STATE)?.unwrap_or_default();
+    Ok(pop.zip(store_id).map(|(pop, store_id)| Owner { pop, store_id, state }))
+}
+
 /// What a store is when it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {

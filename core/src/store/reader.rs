@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::identity::load_fact;
+use super::identity::{Owner, load_fact, owner};
 use super::keys;
 use super::rows::{CHANGES, RECORDS, Rows};
 use super::values::{self, Change, Stored};
@@ -130,6 +130,11 @@ impl<'a, R: Rows> Reader<'a, R> {
         name: &str,
     ) -> Result<Option<T>, StoreError> {
         load_fact(self.rows, name)
+    }
+
+    /// Whose store it is; `None` before its first start.
+    pub fn identity(&self) -> Result<Option<Owner>, StoreError> {
+        owner(self.rows)
     }
 
     /// The tables, for an edition's own.

@@ -5,7 +5,8 @@ use clavitor_core::id::{Epoch, OpId, PopId, Seq};
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-use crate::renewal::{Answer, GrantId, KeptBack, Wish};
+use super::Draft;
+use crate::renewal::{Answer, KeptBack};
 
 /// What happens to writes on a primary that cannot renew its lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,32 +39,6 @@ impl Start {
     pub fn without_hq(pop: PopId) -> Self {
         Self { pop, has_hq: false, fencing: Fencing::default(), seed: 0, is_preferred: false }
     }
-}
-
-/// What the machine says in a renewal; the rest of [`crate::renewal::Renewal`] is in the store, and
-/// [`Draft::complete`] reads it there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Draft {
-    /// See [`crate::renewal::Renewal`], as for all that follows.
-    pub start: u64,
-    /// The newest epoch that is stored.
-    pub epoch: Option<Epoch>,
-    /// The grant it goes by.
-    pub grant: Option<GrantId>,
-    /// Whether that is given up.
-    pub is_released: bool,
-    /// Whether it may be promoted.
-    pub is_ready: bool,
-    /// Whether it is the configured primary.
-    pub is_preferred: bool,
-    /// For how long it refuses promotion.
-    pub refuses_ms: u64,
-    /// For how long its vote carries the primary.
-    pub voted_ms: u64,
-    /// What an operator asked for.
-    pub wish: Option<Wish>,
-    /// Why it did not hand over.
-    pub kept_back: Option<KeptBack>,
 }
 
 /// What came of a renewal.

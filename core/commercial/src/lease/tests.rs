@@ -3,6 +3,7 @@ use alloc::vec;
 use super::*;
 use crate::renewal::{Answer, RENEW_MS, Wish, with_margin};
 
+mod drafts;
 mod leaving;
 mod losing;
 mod promoting;
