@@ -17,9 +17,10 @@ use clavitor_core::record::{Context, Head, Item, Record, loser_id, successor};
 use clavitor_core::time::UnixTime;
 
 fn main() -> io::Result<()> {
-    let all: [(&str, Vec<Vec<u8>>); 12] = [
+    let all: [(&str, Vec<Vec<u8>>); 13] = [
         ("ack_decoding", acks()),
         ("client_address", forwarded()),
+        ("dns_question", questions()),
         ("flight_recording", noise(10)),
         ("frame_decoding", frames()),
         ("frame_round_trip", noise(6)),
@@ -52,6 +53,42 @@ fn forwarded() -> Vec<Vec<u8>> {
         "::ffff:10.0.0.0",
     ];
     texts.into_iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+fn questions() -> Vec<Vec<u8>> {
+    const A: u16 = 1;
+    const AAAA: u16 = 28;
+    const EDNS: &[u8] = &[0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 0];
+    const NEWER_EDNS: &[u8] = &[0, 0, 41, 0x02, 0, 0, 1, 0, 0, 0, 4, 0, 10, 0, 0];
+    let all = [
+        ("red.vault.test", A, &[][..]),
+        ("rEd.VAULT.test", AAAA, EDNS),
+        ("wide.vault.test", AAAA, &[]),
+        ("wide.vault.test", AAAA, EDNS),
+        ("none.vault.test", A, &[]),
+        ("ns1.vault.test", A, EDNS),
+        ("vault.test", 6, &[]),
+        ("vault.test", 2, NEWER_EDNS),
+        ("vault.test", 255, &[]),
+        ("vault.test", 252, EDNS),
+        ("nobody.vault.test", 16, EDNS),
+        ("example.com", A, &[]),
+    ];
+    all.map(|(name, record_type, additional)| question(name, record_type, additional)).into()
+}
+
+fn question(name: &str, record_type: u16, additional: &[u8]) -> Vec<u8> {
+    let additionals = u8::from(!additional.is_empty());
+    let mut bytes = vec![0, 7, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, additionals];
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).expect("a label"));
+        bytes.extend(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes.extend(record_type.to_be_bytes());
+    bytes.extend([0, 1]);
+    bytes.extend(additional);
+    bytes
 }
 
 fn pop(id: &str) -> PopId {

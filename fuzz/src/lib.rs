@@ -9,6 +9,7 @@ mod machine;
 mod names;
 mod pops;
 mod proxies;
+mod questions;
 mod reader;
 mod recordings;
 mod records;
@@ -22,6 +23,7 @@ pub use machine::replication_machine;
 pub use names::names;
 pub use pops::pop_machine;
 pub use proxies::client_address;
+pub use questions::dns_question;
 pub use recordings::flight_recording;
 pub use records::record_decoding;
 pub use requests::request_target;
@@ -35,6 +37,7 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack_decoding", ack_decoding),
     ("client_address", client_address),
+    ("dns_question", dns_question),
     ("flight_recording", flight_recording),
     ("frame_decoding", frame_decoding),
     ("frame_round_trip", frame_round_trip),
