@@ -57,6 +57,7 @@ impl<R: Runtime> Commercial<R> {
         let epoch = lock(&self.epoch).map_or(0, |epoch| epoch.number);
         metric_head(out, "clavitor_epoch", "gauge", "The number of the epoch known here.");
         let _ = writeln!(out, "clavitor_epoch {epoch}");
+        self.write_lease(out);
         self.write_counters(out);
     }
 
@@ -114,5 +115,17 @@ impl<R: Runtime> Commercial<R> {
             metric_head(out, name, kind, help);
             let _ = writeln!(out, "{name} {value}");
         }
+    }
+
+    fn write_lease(&self, out: &mut String) {
+        let Some(view) = self.hq.seen().filter(|_| self.hq.is_there()) else { return };
+        let left_ms = self.right.ms_left().filter(|_| view.is_primary).unwrap_or_default();
+        let help = "For how long this server may take writes yet.";
+        metric_head(out, "clavitor_lease_seconds_left", "gauge", help);
+        let _ =
+            writeln!(out, "clavitor_lease_seconds_left {}.{:03}", left_ms / 1_000, left_ms % 1_000);
+        metric_head(out, "clavitor_lease_carrier", "gauge", "1 for who carries the lease.");
+        let carrier = view.carrier.as_str();
+        let _ = writeln!(out, "clavitor_lease_carrier{{carrier=\"{carrier}\"}} 1");
     }
 }

@@ -42,7 +42,21 @@ impl<R: Runtime> Commercial<R> {
             .zip(views.iter().zip(&debts))
             .map(|(index, (view, debt))| row(&self.peer_url(index), view, debt, age_ms))
             .collect();
-        Ok(json(StatusCode::OK, &json!({"peers": peers})))
+        Ok(json(StatusCode::OK, &json!({"peers": peers, "lease": self.lease()})))
+    }
+
+    /// What the machine last showed of the right to take writes; `null` without HQ.
+    fn lease(&self) -> Option<Value> {
+        let view = self.hq.seen().filter(|_| self.hq.is_there())?;
+        let now = wall::instant();
+        Some(json!({
+            "carrier": view.carrier.as_str(),
+            "ms_left": view.is_primary.then(|| self.right.ms_left()).flatten(),
+            "members": view.members,
+            "why_not": view.why.map(|why| why.to_string()),
+            "hands_over_to": view.hands_over_to,
+            "hq_answered_ms_ago": view.hq_answered_at.map(|at| now.ms_since(at)),
+        }))
     }
 
     pub(crate) fn resume(

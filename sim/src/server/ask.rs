@@ -42,8 +42,7 @@ impl Context<'_> {
                 has_lease: true,
                 handing_to: None,
             };
-            admission::admit(txn, standing)
-                .map_err(|stop| stop.map(not_admitted))?;
+            admission::admit(txn, standing).map_err(|stop| stop.map(not_admitted))?;
         }
         match ask.request {
             Request::Put { key, bytes, condition, .. } => {

@@ -24,7 +24,8 @@ pub(crate) fn show(
             console.print(&format!("{all}\n"))?;
         }
         false => {
-            let text = overview(&node, ready.is_ok()) + &peers(replication.as_ref(), console);
+            let text = overview(&node, replication.as_ref(), ready.is_ok())
+                + &peers(replication.as_ref(), console);
             console.print(&text)?;
         }
     }
@@ -71,7 +72,7 @@ fn peers_of(replication: Option<&Value>) -> impl Iterator<Item = &Value> {
     peers.into_iter().flatten()
 }
 
-fn overview(node: &Value, is_ready: bool) -> String {
+fn overview(node: &Value, replication: Option<&Value>, is_ready: bool) -> String {
     let uptime = node.get("uptime_s").and_then(Value::as_u64).unwrap_or(0);
     let epoch = match node.get("epoch") {
         Some(epoch) if epoch.is_object() => {
@@ -79,8 +80,10 @@ fn overview(node: &Value, is_ready: bool) -> String {
         }
         _ => "-".to_owned(),
     };
+    let carrier = replication.and_then(|it| it.get("lease")?.get("carrier")?.as_str());
+    let carrier = carrier.map_or(String::new(), |carrier| format!(", carried by {carrier}"));
     let lease = match node.get("lease_ms_left").and_then(Value::as_u64) {
-        Some(ms) => format!("{} left", duration(ms)),
+        Some(ms) => format!("{} left{carrier}", duration(ms)),
         None => "-".to_owned(),
     };
     let row = |name: &str, value: String| vec![name.to_owned(), value];
