@@ -1,7 +1,12 @@
 //! HQ's API: who asks, what for, and the answer.
 
 mod access;
+mod clusters;
+mod events;
 mod health;
+mod lease;
+mod login;
+mod metrics;
 mod pops;
 mod problem;
 mod routes;
@@ -10,14 +15,17 @@ use std::sync::Arc;
 
 use clavitor_core::time::Instant;
 use clavitor_node::api::Ledger;
-use clavitor_node::http::{Connections, Problem, Request, Response};
+use clavitor_node::http::{Connections, Problem, Request, Response, ResponseBody};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::wall;
 use futures_channel::oneshot;
 use futures_util::future::FutureExt;
+use http::StatusCode;
 
+use crate::exchange::Exchange;
 use crate::first_start::Tokens;
 use crate::registry::Registry;
+use crate::sessions::Sessions;
 use crate::settings::Settings;
 
 /// A request to HQ.
@@ -25,25 +33,41 @@ pub(crate) type HqRequest<R> = Request<<R as Runtime>::Timer>;
 
 /// HQ's API, and what it takes to answer.
 pub(crate) struct Api<R: Runtime> {
-    runtime: R,
-    settings: Settings,
-    registry: Registry,
+    pub(crate) runtime: R,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) connections: Connections,
     tokens: Tokens,
-    connections: Connections,
+    sessions: Sessions,
     ledger: Ledger,
     started: Instant,
 }
 
+/// What answering takes.
+pub(crate) struct Parts<R> {
+    pub(crate) runtime: R,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) connections: Connections,
+    pub(crate) tokens: Tokens,
+}
+
 impl<R: Runtime> Api<R> {
-    pub(crate) fn new(
-        runtime: R,
-        settings: Settings,
-        registry: Registry,
-        tokens: Tokens,
-        connections: Connections,
-    ) -> Self {
-        let (ledger, started) = (Ledger::default(), wall::instant());
-        Self { runtime, settings, registry, tokens, connections, ledger, started }
+    pub(crate) fn new(parts: Parts<R>) -> Self {
+        let Parts { runtime, settings, registry, exchange, connections, tokens } = parts;
+        Self {
+            runtime,
+            settings,
+            registry,
+            exchange,
+            connections,
+            tokens,
+            sessions: Sessions::default(),
+            ledger: Ledger::default(),
+            started: wall::instant(),
+        }
     }
 
     /// Answers a request.
@@ -66,14 +90,6 @@ impl<R: Runtime> Api<R> {
         .boxed()
     }
 
-    /// Answers whoever is made to wait.
-    pub(crate) fn stop(&self) {}
-
-    /// Finishes what was begun.
-    pub(crate) async fn close(&self) {
-        self.registry.close().await;
-    }
-
     /// Does something to its end, whether or not the client waits for it.
     async fn see_through<T: Send + 'static>(
         &self,
@@ -85,4 +101,11 @@ impl<R: Runtime> Api<R> {
         });
         outcome.await.ok()
     }
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(ResponseBody::from(""));
+    *response.status_mut() = status;
+    response
 }

@@ -2,20 +2,25 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use clavitor_hq_core::dns::Zone;
 use clavitor_node::http::{self, BodyBudget, Connections};
-use clavitor_node::log;
 use clavitor_node::runtime::{Runtime, Sockets};
-use futures_util::future::select;
+use clavitor_node::store::StoreError;
+use clavitor_node::{log, wall};
+use futures_util::future::{FutureExt, select};
 
-use crate::api::Api;
+use crate::api::{Api, Parts};
+use crate::exchange::Exchange;
 use crate::first_start::{self, TokenError};
 use crate::registry::{OpenError, Registry};
 use crate::settings::Settings;
+use crate::{dns, driver};
 
 /// How long requests get to finish once HQ is to go, and how long the store gets after that.
 const GRACE: Duration = Duration::from_secs(3);
@@ -31,6 +36,10 @@ pub enum StartError {
     Open(PathBuf, OpenError),
     /// There are no tokens.
     Token(TokenError),
+    /// What is in the data directory cannot be read.
+    Store(StoreError),
+    /// The zone, or the address for DNS, cannot be used.
+    Dns(String),
 }
 
 impl fmt::Display for StartError {
@@ -38,62 +47,84 @@ impl fmt::Display for StartError {
         match self {
             StartError::Open(dir, error) => write!(f, "{}: {error}", dir.display()),
             StartError::Token(error) => write!(f, "{error}"),
+            StartError::Store(error) => write!(f, "{error}"),
+            StartError::Dns(complaint) => f.write_str(complaint),
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
-/// A running HQ, without sockets. Clones share it.
+/// How HQ ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to.
+    Asked,
+    /// Its machine broke down.
+    Broken,
+}
+
+/// A running HQ, without sockets of its own but those of DNS. Clones share it.
 #[derive(Clone)]
 pub struct Hq<R: Runtime> {
     api: Arc<Api<R>>,
-    connections: Connections,
     budget: BodyBudget,
-    runtime: R,
     is_going: Arc<AtomicBool>,
-    end: async_channel::Sender<()>,
-    ended: async_channel::Receiver<()>,
+    end: async_channel::Sender<End>,
+    ended: async_channel::Receiver<End>,
+    // Closed once all that was to be kept is on disk.
+    kept: async_channel::Receiver<()>,
 }
 
 impl<R: Sockets<Timer: Unpin>> Hq<R> {
-    /// Opens the data directory. To be called on the runtime; `listen` is the address in force.
+    /// Opens the data directory and answers DNS. To be called on the runtime; `listen` is the
+    /// address in force.
     pub fn start(runtime: R, settings: Settings, listen: SocketAddr) -> Result<Self, StartError> {
         let dir = settings.data_dir.clone();
         let registry =
             Registry::open(&dir).map_err(|error| StartError::Open(dir.clone(), error))?;
+        let dns = start_dns(&settings).map_err(StartError::Dns)?;
         let tokens = first_start::ensure(&registry).map_err(StartError::Token)?;
         if registry.is_new() {
             first_start::tell(&dir, R::PROGRAM, listen);
         }
-        let connections = Connections::as_allowed();
-        let api = Api::new(runtime.clone(), settings, registry, tokens, connections.clone());
+        log::line(&format!("DNS of {} on {}", settings.zone, dns.address()));
+        let (exchange, work) =
+            Exchange::new(&registry, &settings, dns).map_err(StartError::Store)?;
+        let exchange = Arc::new(exchange);
         let (end, ended) = async_channel::bounded(1);
-        Ok(Self {
-            api: Arc::new(api),
-            connections,
-            budget: BodyBudget::of(BODIES_BYTES_MAX),
-            runtime,
-            is_going: Arc::default(),
-            end,
-            ended,
-        })
+        let (is_kept, kept) = async_channel::bounded(1);
+        let (keeping, mailbox) = (registry.clone(), exchange.mailbox.clone());
+        runtime.spawn(async move {
+            work.run(keeping, mailbox).await;
+            drop(is_kept);
+        });
+        let (driven, timer, broken) = (exchange.clone(), runtime.clone(), end.clone());
+        runtime.spawn(async move {
+            // It never ends by itself: only a broken invariant of the machine's ends it.
+            let _ = AssertUnwindSafe(driver::run(driven, timer)).catch_unwind().await;
+            let _ = broken.send(End::Broken).await;
+        });
+        let connections = Connections::as_allowed();
+        let api = Api::new(Parts { runtime, settings, registry, exchange, connections, tokens });
+        let budget = BodyBudget::of(BODIES_BYTES_MAX);
+        Ok(Self { api: Arc::new(api), budget, is_going: Arc::default(), end, ended, kept })
     }
 
     /// Its connections.
     pub fn connections(&self) -> &Connections {
-        &self.connections
+        &self.api.connections
     }
 
     /// Serves a connection in a task of its own; drops it at once if there are too many.
     pub fn accept(&self, io: R::Connection, remote: SocketAddr) {
-        let Some(slot) = self.connections.admit() else {
+        let connections = self.connections().clone();
+        let Some(slot) = connections.admit() else {
             return;
         };
-        let (api, connections, budget) =
-            (self.api.clone(), self.connections.clone(), self.budget.clone());
-        let timer = self.runtime.timer();
-        self.runtime.spawn(async move {
+        let (api, budget) = (self.api.clone(), self.budget.clone());
+        let timer = api.runtime.timer();
+        self.api.runtime.spawn(async move {
             let answer = |request| api.answer(request);
             http::serve(io, remote, slot, connections, budget, timer, answer).await;
         });
@@ -102,24 +133,42 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
     /// Starts going away; called again, ends at once.
     pub fn request_shutdown(&self) {
         if self.is_going.swap(true, Ordering::AcqRel) {
-            log::line("asked twice: ending now");
-            let _ = self.end.try_send(());
+            let _ = self.end.try_send(End::Asked);
             return;
         }
         let hq = self.clone();
-        self.runtime.spawn(async move {
-            hq.connections.stop();
-            hq.api.stop();
-            let quiet = std::pin::pin!(hq.connections.quiet());
-            select(quiet, hq.runtime.sleep(GRACE)).await;
-            let closed = std::pin::pin!(hq.api.close());
-            select(closed, hq.runtime.sleep(CLOSE)).await;
-            let _ = hq.end.send(()).await;
+        self.api.runtime.spawn(async move {
+            hq.go_away().await;
+            let _ = hq.end.send(End::Asked).await;
         });
     }
 
-    /// Waits until nothing is left to do.
-    pub async fn ended(&self) {
-        let _ = self.ended.recv().await;
+    /// Whoever waits is let go, requests under way are answered, and all that is to be kept is.
+    async fn go_away(&self) {
+        let Api { runtime, registry, exchange, connections, .. } = &*self.api;
+        connections.stop();
+        exchange.stop();
+        select(std::pin::pin!(connections.quiet()), runtime.sleep(GRACE)).await;
+        exchange.keep_presence();
+        let kept = std::pin::pin!(async {
+            let _ = self.kept.recv().await;
+            registry.close().await;
+        });
+        select(kept, runtime.sleep(CLOSE)).await;
     }
+
+    /// Waits until nothing is left to do.
+    pub async fn ended(&self) -> End {
+        self.ended.recv().await.unwrap_or(End::Broken)
+    }
+}
+
+fn start_dns(settings: &Settings) -> Result<dns::Server, String> {
+    let own = settings.dns_listen.ip();
+    let own = if own.is_unspecified() { Vec::new() } else { vec![own] };
+    // In seconds the clock is above whatever the zone was changed to before.
+    let serial = u32::try_from(wall::unix_time().0 / 1_000 % (1 << 32)).unwrap_or_default();
+    let zone = Zone::new(&settings.zone, &own, serial);
+    let zone = zone.map_err(|error| format!("--zone: {error}"))?;
+    dns::Server::start(settings.dns_listen, zone)
 }

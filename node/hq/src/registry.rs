@@ -2,20 +2,29 @@
 
 mod error;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use clavitor_commercial::renewal::GRANT_MEMBERS_MAX;
 use clavitor_core::credential::{Presented, TokenId};
 use clavitor_core::id::PopId;
 use clavitor_core::time::UnixTime;
-use clavitor_hq_core::control::{CLUSTERS_MAX, ClusterName};
+use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Row};
+use clavitor_hq_core::incidents;
 use clavitor_node::http::CONNECTIONS_MAX;
 use clavitor_node::server::end_after_failure;
-use clavitor_node::store::{Opening, Reader, Rows, RowsMut, Stop, Store, StoreError, Transaction};
+use clavitor_node::store::{
+    Opening, Reader, Rows, RowsMut, Stop, Store, StoreError, Table, Transaction,
+};
 use clavitor_node::{entropy, wall};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::tables::{self, CLUSTERS, POPS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key};
+use crate::history::{self, Filter, Page, What};
+use crate::keeper::Keep;
+use crate::presence::Known;
+use crate::tables::{
+    self, CLUSTERS, KNOWN, POPS, REPORTS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key,
+};
 
 pub use error::{OpenError, RegisterError};
 
@@ -23,13 +32,13 @@ pub use error::{OpenError, RegisterError};
 pub const SCHEMA: u32 = 1;
 
 /// The most POPs of one HQ, all clusters together.
-pub const POPS_MAX: u64 = 1_536;
+pub const POPS_MAX: usize = 1_536;
 
 /// The most POPs of one cluster.
-pub const CLUSTER_POPS_MAX: usize = GRANT_MEMBERS_MAX;
+pub const CLUSTER_POPS_MAX: usize = control::POPS_MAX;
 
 // Each has two connections, and operators some besides.
-const _: () = assert!(2 * POPS_MAX as usize + 512 <= CONNECTIONS_MAX);
+const _: () = assert!(2 * POPS_MAX + 512 <= CONNECTIONS_MAX);
 
 const SCHEMA_FACT: &str = "hq_schema";
 
@@ -121,7 +130,7 @@ impl Registry {
     /// A single fact.
     pub(crate) fn fact<T>(&self, name: &str) -> Result<Option<T>, StoreError>
     where
-        T: Serialize + serde::de::DeserializeOwned,
+        T: Serialize + DeserializeOwned,
     {
         self.store.read(|reader| reader.fact(name))
     }
@@ -153,8 +162,11 @@ impl Registry {
             let Some(row) = tables::load::<Registered>(txn.rows(), POPS, &key)? else {
                 return Ok(false);
             };
-            txn.rows_mut().delete(TOKENS, &row.credential.id.0)?;
-            Ok(txn.rows_mut().delete(POPS, &key)?)
+            let rows = txn.rows_mut();
+            rows.delete(TOKENS, &row.credential.id.0)?;
+            rows.delete(KNOWN, &key)?;
+            rows.delete(REPORTS, &key)?;
+            Ok(rows.delete(POPS, &key)?)
         };
         Ok(self.store.write(0, write).await?)
     }
@@ -174,8 +186,49 @@ impl Registry {
 
     /// Every POP that has a token, by cluster and id.
     pub fn pops(&self) -> Result<Vec<(Name, Registered)>, StoreError> {
+        self.of_pops(POPS)
+    }
+
+    /// What POPs last said of themselves, and when.
+    pub(crate) fn known(&self) -> Result<Vec<(Name, Known, UnixTime)>, StoreError> {
+        let rows = self.of_pops::<(Known, UnixTime)>(KNOWN)?;
+        Ok(rows.into_iter().map(|(name, (known, at))| (name, known, at)).collect())
+    }
+
+    /// The rows of all clusters.
+    pub(crate) fn clusters(&self) -> Result<BTreeMap<ClusterName, Row>, StoreError> {
+        let damaged = StoreError::Damaged("the name of a cluster cannot be read");
         self.store.read(|reader| {
-            let rows = reader.rows().all(POPS)?;
+            let rows = reader.rows().all(CLUSTERS)?;
+            rows.map(|row| {
+                let (key, value) = row?;
+                let name = std::str::from_utf8(key).map_err(|_| damaged.clone())?;
+                Ok((name.to_owned(), tables::decode(value)?))
+            })
+            .collect()
+        })
+    }
+
+    /// Keeps all of this, or nothing of it; whether it is on disk.
+    pub(crate) async fn keep(&self, batch: Vec<Keep>) -> bool {
+        let keep = move |txn: &mut Transaction<'_>| {
+            let rows = txn.rows_mut();
+            batch.iter().try_for_each(|keep| keep_one(rows, keep)).map_err(Stop::<()>::from)
+        };
+        self.store.write(0, keep).await.is_ok()
+    }
+
+    /// Some of what happened.
+    pub(crate) fn history(&self, filter: &Filter) -> Result<Page, StoreError> {
+        self.store.read(|reader| history::page(reader.rows(), filter))
+    }
+
+    fn of_pops<T>(&self, table: Table) -> Result<Vec<(Name, T)>, StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.store.read(|reader| {
+            let rows = reader.rows().all(table)?;
             rows.map(|row| {
                 let (key, value) = row?;
                 let (cluster, pop) = read_pop_key(key)?;
@@ -183,6 +236,26 @@ impl Registry {
             })
             .collect()
         })
+    }
+}
+
+fn keep_one(rows: &mut impl RowsMut, keep: &Keep) -> Result<(), StoreError> {
+    match keep {
+        Keep::Cluster(_, name, row) => tables::save(rows, CLUSTERS, name.as_bytes(), row),
+        Keep::Happened(happened) => {
+            if let What::Decided(event) = &happened.what {
+                incidents::happened(rows, happened.at, &happened.cluster, event)?;
+            }
+            history::keep(rows, happened)
+        }
+        Keep::Known(name, known, at) => {
+            let key = pop_key(&name.cluster, &name.pop);
+            // It may have been removed meanwhile.
+            match rows.get(POPS, &key)?.is_some() {
+                true => tables::save(rows, KNOWN, &key, &(known, at)),
+                false => Ok(()),
+            }
+        }
     }
 }
 
@@ -213,7 +286,7 @@ fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<
     let prefix = cluster_prefix(cluster);
     let members = rows.prefixed(POPS, &prefix)?.count();
     let is_known = members > 0 || rows.get(CLUSTERS, cluster.as_bytes())?.is_some();
-    let refusal = if rows.count(POPS)? >= POPS_MAX {
+    let refusal = if rows.count(POPS)? >= POPS_MAX as u64 {
         RegisterError::TooManyPops
     } else if members >= CLUSTER_POPS_MAX {
         RegisterError::ClusterFull

@@ -5,7 +5,7 @@ use clavitor_node::runtime::Sockets;
 use clavitor_node::serve::{accept, bind};
 use clavitor_node::{launch, log};
 
-use crate::hq::Hq;
+use crate::hq::{End, Hq};
 use crate::settings::Settings;
 
 /// Runs HQ from its settings to its end. To be called on the runtime.
@@ -35,6 +35,8 @@ async fn run<R: Sockets<Timer: Unpin>>(runtime: R, settings: Settings) -> Result
             taking.accept(connection, remote);
         },
     ));
-    hq.ended().await;
-    Ok(())
+    match hq.ended().await {
+        End::Asked => Ok(()),
+        End::Broken => Err("HQ broke down; what it decided is on disk".to_owned()),
+    }
 }

@@ -15,8 +15,7 @@ pub(crate) const POPS: Table = Table::new(4, "pops");
 /// Number → what happened.
 pub(crate) const EVENTS: Table = Table::new(5, "events");
 
-/// Number → an alert as operators see it.
-pub(crate) const INCIDENTS: Table = Table::new(6, "incidents");
+pub(crate) use clavitor_hq_core::incidents::INCIDENTS;
 
 /// Cluster, POP → its latest report.
 pub(crate) const REPORTS: Table = Table::new(7, "reports");
@@ -24,10 +23,22 @@ pub(crate) const REPORTS: Table = Table::new(7, "reports");
 /// The public part of a POP token → whose it is.
 pub(crate) const TOKENS: Table = Table::new(8, "tokens");
 
-/// Every one of them.
-pub(crate) const TABLES: [Table; 6] = [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS];
+/// Cluster, POP → what it said of itself, and when.
+pub(crate) const KNOWN: Table = Table::new(9, "known");
 
-const _: () = assert!(CLUSTERS.place() as usize == OWN_TABLES.len(), "a place is taken");
+/// Every one of them.
+pub(crate) const TABLES: [Table; 7] = [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS, KNOWN];
+
+// Two tables at one place would be read and written as each other.
+const _: () = {
+    let mut at = 0;
+    let mut taken = (1u16 << OWN_TABLES.len()) - 1;
+    while at < TABLES.len() {
+        assert!(taken & 1 << TABLES[at].place() == 0, "a place is taken");
+        taken |= 1 << TABLES[at].place();
+        at += 1;
+    }
+};
 
 /// The key of what there is one of for each POP. No name has a zero byte.
 pub(crate) fn pop_key(cluster: &str, pop: &PopId) -> Vec<u8> {

@@ -6,15 +6,25 @@ use clavitor_node::http::{Code, Problem, Response};
 use clavitor_node::runtime::Runtime;
 use http::Method;
 
-use super::{Api, HqRequest, health, pops, problem};
+use super::{Api, HqRequest, clusters, events, health, lease, login, metrics, pops, problem};
 
 /// The routes; a name in a path is looked at by whoever answers.
 enum Route {
     Live,
     Ready,
+    Metrics,
+    Login,
+    Logout,
+    Lease,
+    Watch,
     Pops,
     Pop(Option<String>, Option<String>),
+    SwitchOver(Option<String>),
+    Events,
+    Changes,
 }
+
+const READ: &str = "GET, HEAD";
 
 impl Route {
     fn of(segments: &[Option<&str>]) -> Option<Self> {
@@ -22,16 +32,28 @@ impl Route {
         Some(match segments {
             [Some("livez")] => Route::Live,
             [Some("readyz")] => Route::Ready,
+            [Some("metrics")] => Route::Metrics,
+            [Some("login")] => Route::Login,
+            [Some("logout")] => Route::Logout,
             [Some("v1"), Some("pops")] => Route::Pops,
+            [Some("v1"), Some("pops"), Some("lease")] => Route::Lease,
+            [Some("v1"), Some("pops"), Some("watch")] => Route::Watch,
             [Some("v1"), Some("pops"), cluster, pop] => Route::Pop(text(cluster), text(pop)),
+            [Some("v1"), Some("clusters"), cluster, Some("switchover")] => {
+                Route::SwitchOver(text(cluster))
+            }
+            [Some("v1"), Some("events")] => Route::Events,
+            [Some("v1"), Some("live")] => Route::Changes,
             _ => return None,
         })
     }
 
     fn allowed(&self) -> &'static str {
         match self {
-            Route::Live | Route::Ready => "GET, HEAD",
+            Route::Live | Route::Ready | Route::Metrics | Route::Events => READ,
+            Route::Watch | Route::Changes => "GET",
             Route::Pops => "GET, HEAD, POST",
+            Route::Lease | Route::SwitchOver(_) | Route::Login | Route::Logout => "POST",
             Route::Pop(..) => "DELETE",
         }
     }
@@ -49,8 +71,16 @@ pub(super) async fn answer<R: Runtime>(
     match route {
         Route::Live => health::live::<R>(&request),
         Route::Ready => health::ready(api, &request),
+        Route::Metrics => metrics::answer(api, &request),
+        Route::Login => login::log_in(api, request).await,
+        Route::Logout => login::log_out(api, &request),
+        Route::Lease => lease::renew(api, request).await,
+        Route::Watch => lease::watch(api, request).await,
         Route::Pops if request.method == Method::POST => pops::add(api, request).await,
         Route::Pops => pops::list(api, &request),
         Route::Pop(cluster, pop) => pops::remove(api, &request, cluster, pop).await,
+        Route::SwitchOver(cluster) => clusters::switch_over(api, request, cluster).await,
+        Route::Events => events::list(api, &request),
+        Route::Changes => events::live(api, &request),
     }
 }

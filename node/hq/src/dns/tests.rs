@@ -76,10 +76,9 @@ fn read(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 fn is_closed(stream: &mut TcpStream) -> bool {
-    matches!(stream.read(&mut [0; 16]), Ok(0)) || {
-        let error = stream.read(&mut [0; 16]).map_err(|error| error.kind());
-        error == Err(ErrorKind::ConnectionReset)
-    }
+    let read = stream.read(&mut [0; 16]).map_err(|error| error.kind());
+    // One that was not taken in yet is reset.
+    matches!(read, Ok(0) | Err(ErrorKind::ConnectionReset))
 }
 
 #[test]

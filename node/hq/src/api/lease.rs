@@ -1,0 +1,102 @@
+//! POPs renew, and are told when to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clavitor_commercial::renewal::{ANSWER_MS, Answer, GRANT_MEMBERS_MAX, Renewal};
+use clavitor_core::id::PopId;
+use clavitor_hq_core::control::Input;
+use clavitor_node::http::{Code, Problem, Response, json};
+use clavitor_node::runtime::Runtime;
+use clavitor_node::wall;
+use futures_util::future::{Either, select};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Api, HqRequest, empty, problem};
+use crate::presence::About;
+use crate::registry::Name;
+use crate::watches::Watch;
+
+/// The most bytes of a renewal: it names every member of a cluster twice, and there are few.
+const BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// How long a request that watches is held without news.
+const WATCH: Duration = Duration::from_secs(60);
+
+/// What a POP says.
+#[derive(Deserialize)]
+struct Said {
+    pop: PopId,
+    cluster: String,
+    renewal: Renewal,
+    about: About,
+}
+
+pub(super) async fn renew<R: Runtime>(
+    api: &Arc<Api<R>>,
+    request: HqRequest<R>,
+) -> Result<Response, Problem> {
+    let name = api.require_pop(&request)?;
+    request.query(&[])?;
+    let body = request.body(BODY_BYTES_MAX).await?;
+    let said: Said = serde_json::from_slice(&body).map_err(|_| problem::BAD_RENEWAL)?;
+    drop(body);
+    if said.pop != name.pop || said.cluster != name.cluster {
+        return Err(problem::POP_TOKEN.into());
+    }
+    if said.renewal.held.len() > GRANT_MEMBERS_MAX || !said.about.is_fitting() {
+        return Err(problem::BAD_RENEWAL.into());
+    }
+    let answer = ask(api, &name, said.renewal).await?;
+    let now = wall::unix_time().0;
+    if answer == Answer::Duplicate {
+        // An answer and a refusal in one: whoever reads either knows what to do.
+        let mut document = problem::document(&problem::DUPLICATE);
+        document["answer"] = json!(answer);
+        document["now"] = json!(now);
+        return Ok(json(StatusCode::CONFLICT, &document));
+    }
+    api.exchange.note(&name, said.about);
+    Ok(json(StatusCode::OK, &json!({"answer": answer, "now": now})))
+}
+
+async fn ask<R: Runtime>(api: &Api<R>, name: &Name, renewal: Renewal) -> Result<Answer, Problem> {
+    let mut asked = api.exchange.renewals.ask();
+    let Name { cluster, pop } = name.clone();
+    let fact = Input::Renewed { op: asked.op(), cluster, pop, renewal };
+    if !api.exchange.mailbox.offer(fact) {
+        return Err(Code::Busy.into());
+    }
+    let patience = api.runtime.sleep(Duration::from_millis(ANSWER_MS));
+    match select(std::pin::pin!(asked.answer()), patience).await {
+        Either::Left((Some(answer), _)) => Ok(answer),
+        // What the answer has to say is not on disk yet.
+        Either::Left((None, _)) | Either::Right(_) => Err(Code::Busy.into()),
+    }
+}
+
+pub(super) async fn watch<R: Runtime>(
+    api: &Arc<Api<R>>,
+    request: HqRequest<R>,
+) -> Result<Response, Problem> {
+    let name = api.require_pop(&request)?;
+    let query = request.query(&["pop", "cluster", "after"])?;
+    let is_own = query.value("pop") == Some(name.pop.as_str())
+        && query.value("cluster") == Some(name.cluster.as_str());
+    let after = query.value("after").unwrap_or("0");
+    let after = after.parse::<u64>().map_err(|_| Problem::from(Code::BadQuery))?;
+    if !is_own {
+        return Err(problem::POP_TOKEN.into());
+    }
+    drop(request);
+    let news = |generation: u64| Ok(json(StatusCode::OK, &json!({"generation": generation})));
+    match api.exchange.watches.watch(&name, after) {
+        Watch::News(generation) => news(generation),
+        Watch::Later(later) => match select(later, api.runtime.sleep(WATCH)).await {
+            Either::Left((Ok(generation), _)) => news(generation),
+            Either::Left((Err(_), _)) | Either::Right(_) => Ok(empty(StatusCode::NO_CONTENT)),
+        },
+    }
+}

@@ -1,0 +1,200 @@
+//! What those who ask share with the machine that decides: the machine itself, who waits for its
+//! answers, and what becomes of its orders.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use clavitor_commercial::renewal::Answer;
+use clavitor_core::id::Epoch;
+use clavitor_hq_core::control::{ClusterName, Control, Effect, Event, Input, NotSwitched, Start};
+use clavitor_node::store::StoreError;
+use clavitor_node::{entropy, log, wall};
+
+use crate::dns;
+use crate::history::{Happened, What};
+use crate::keeper::{Keep, Keeper, Work};
+use crate::live::Live;
+use crate::lock;
+use crate::mailbox::Mailbox;
+use crate::presence::{About, Presence};
+use crate::questions::Questions;
+use crate::registry::{Name, Registry};
+use crate::settings::Settings;
+use crate::watches::Watches;
+
+/// What those who ask share with the machine.
+pub(crate) struct Exchange {
+    /// The machine. Only its driver tells it anything.
+    pub(crate) control: Mutex<Control>,
+    /// Facts on their way to it.
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Renewals that wait.
+    pub(crate) renewals: Questions<Answer>,
+    /// Operators who wait.
+    pub(crate) switchovers: Questions<Result<Epoch, NotSwitched>>,
+    /// Who is told when to renew.
+    pub(crate) watches: Watches,
+    /// What POPs say about themselves.
+    pub(crate) presence: Presence,
+    /// Who looks on.
+    pub(crate) live: Live,
+    /// What is counted.
+    pub(crate) counters: Counters,
+    keeper: Keeper,
+    dns: dns::Server,
+}
+
+/// What happened since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Renewals that were answered.
+    pub(crate) renewals: AtomicU64,
+    /// Promotions that were ordered.
+    pub(crate) promotions: AtomicU64,
+    /// Terms that began.
+    pub(crate) primaries: AtomicU64,
+}
+
+impl Exchange {
+    /// With whatever is on disk. The work is to be carried out beside it.
+    pub(crate) fn new(
+        registry: &Registry,
+        settings: &Settings,
+        dns: dns::Server,
+    ) -> Result<(Self, Work), StoreError> {
+        let clusters = registry.clusters()?;
+        let registered: BTreeSet<Name> =
+            registry.pops()?.into_iter().map(|(name, _)| name).collect();
+        let mailbox = Arc::new(Mailbox::default());
+        // A process that ended between two commits left the machine's rows behind those of tokens.
+        let in_rows: BTreeSet<Name> = clusters
+            .iter()
+            .flat_map(|(cluster, row)| {
+                row.pops.iter().map(|pop| Name { cluster: cluster.clone(), pop: *pop })
+            })
+            .collect();
+        for Name { cluster, pop } in registered.difference(&in_rows).cloned() {
+            mailbox.push(Input::Registered { cluster, pop });
+        }
+        for Name { cluster, pop } in in_rows.difference(&registered).cloned() {
+            mailbox.push(Input::Removed { cluster, pop });
+        }
+        let is_first = registry.is_new();
+        let (lease_ms, failback_ms) = (settings.lease_ms, settings.failback_ms);
+        let names: Vec<ClusterName> = clusters.keys().cloned().collect();
+        let start = Start { clusters, is_first, lease_ms, failback_ms };
+        let (keeper, work) = Keeper::new();
+        let exchange = Self {
+            control: Mutex::new(Control::new(wall::instant(), start)),
+            mailbox,
+            renewals: Questions::default(),
+            switchovers: Questions::default(),
+            watches: Watches::new(u32::from_be_bytes(entropy::bytes()).into()),
+            presence: Presence::new(registry.known()?),
+            live: Live::default(),
+            counters: Counters::default(),
+            keeper,
+            dns,
+        };
+        names.iter().for_each(|cluster| exchange.point_dns(cluster));
+        Ok((exchange, work))
+    }
+
+    /// Carries out an order of the machine.
+    pub(crate) fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Answer { op, answer } => {
+                self.counters.renewals.fetch_add(1, Ordering::Relaxed);
+                self.renewals.answer(op, answer);
+            }
+            Effect::Keep { op, cluster, row } => {
+                self.keeper.keep(Keep::Cluster(op, cluster, Box::new(row)));
+                self.live.changed();
+            }
+            Effect::Wake { cluster, pop } => self.watches.wake(&Name { cluster, pop }),
+            Effect::AnswerSwitchover { op, outcome } => self.switchovers.answer(op, outcome),
+            Effect::Happened { cluster, event } => self.on_happened(cluster, event),
+        }
+    }
+
+    fn on_happened(&self, cluster: ClusterName, event: Event) {
+        match event {
+            Event::PromotionOrdered(_) => {
+                self.counters.promotions.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::PrimaryChanged(_) => {
+                self.counters.primaries.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        self.happened(cluster, What::Decided(event));
+    }
+
+    /// Keeps that something happened, and tells it.
+    pub(crate) fn happened(&self, cluster: ClusterName, what: What) {
+        log::line(&format!("{cluster}: {}", what.words()));
+        self.keeper.keep(Keep::Happened(Happened { at: wall::unix_time(), cluster, what }));
+        self.live.changed();
+    }
+
+    /// Takes note of what a POP says about itself.
+    pub(crate) fn note(&self, name: &Name, about: About) {
+        let known = about.known.clone();
+        let news = self.presence.note(name, about);
+        if news.is_known_new {
+            self.keeper.keep(Keep::Known(name.clone(), known, wall::unix_time()));
+            self.point_dns(&name.cluster);
+        }
+        if news.is_known_new || news.is_state_new {
+            self.live.changed();
+        } else {
+            self.live.beat();
+        }
+    }
+
+    /// A POP is no more.
+    pub(crate) fn forget(&self, name: &Name) {
+        self.presence.forget(name);
+        self.watches.forget(name);
+    }
+
+    /// Lets DNS name whoever is primary of a cluster. Called whenever that, or where it is, may have
+    /// changed.
+    pub(crate) fn point_dns(&self, cluster: &str) {
+        let holder = lock(&self.control).holder(cluster);
+        let addresses = holder.map_or_else(Vec::new, |pop| {
+            self.presence.addresses(&Name { cluster: cluster.to_owned(), pop })
+        });
+        let is_news = self.dns.change(|zone| zone.show(cluster, &addresses));
+        let Some(pop) = holder.filter(|_| is_news) else { return };
+        let at: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+        let at = if at.is_empty() { "no address".to_owned() } else { at.join(", ") };
+        log::line(&format!("{cluster}: DNS names {pop}: {at}"));
+    }
+
+    /// Where DNS points for a cluster.
+    pub(crate) fn shown_in_dns(&self, cluster: &str) -> Vec<IpAddr> {
+        self.dns.change(|zone| zone.shown(cluster).map(<[IpAddr]>::to_vec)).unwrap_or_default()
+    }
+
+    /// What became of DNS questions.
+    pub(crate) fn dns_counts(&self) -> dns::Counts {
+        self.dns.counts()
+    }
+
+    /// Lets everybody go who is made to wait.
+    pub(crate) fn stop(&self) {
+        self.watches.stop();
+        self.live.stop();
+    }
+
+    /// Keeps when each POP was last seen, and nothing after that.
+    pub(crate) fn keep_presence(&self) {
+        for (name, known, at) in self.presence.all_known() {
+            self.keeper.keep(Keep::Known(name, known, at));
+        }
+        self.keeper.close();
+    }
+}

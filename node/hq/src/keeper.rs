@@ -1,0 +1,82 @@
+//! Writes what HQ decides and sees, in the order it was ordered: whatever waits shares one
+//! transaction.
+
+use std::sync::Arc;
+
+use clavitor_core::id::OpId;
+use clavitor_core::time::UnixTime;
+use clavitor_hq_core::control::{ClusterName, Input, Row};
+
+use crate::history::Happened;
+use crate::mailbox::Mailbox;
+use crate::presence::Known;
+use crate::registry::{Name, Registry};
+
+/// The most orders of one transaction.
+const BATCH_MAX: usize = 256;
+
+/// The most orders that may wait before what nobody waits for is left out.
+const WAITING_MAX: usize = 8_192;
+
+/// Something to keep.
+#[derive(Clone, Debug)]
+pub(crate) enum Keep {
+    /// A cluster's row, for the machine: it waits to be told.
+    Cluster(OpId, ClusterName, Box<Row>),
+    /// Something that happened.
+    Happened(Happened),
+    /// What a POP says about itself, and when.
+    Known(Name, Known, UnixTime),
+}
+
+/// Takes orders.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeper {
+    orders: async_channel::Sender<Keep>,
+}
+
+/// Carries them out.
+pub(crate) struct Work {
+    orders: async_channel::Receiver<Keep>,
+}
+
+impl Keeper {
+    pub(crate) fn new() -> (Keeper, Work) {
+        let (sender, receiver) = async_channel::unbounded();
+        (Keeper { orders: sender }, Work { orders: receiver })
+    }
+
+    /// What comes from now on is not kept.
+    pub(crate) fn close(&self) {
+        self.orders.close();
+    }
+
+    /// Keeps something, soon. What the machine waits for is bounded by the number of clusters; all
+    /// else is left out if the disk is so far behind.
+    pub(crate) fn keep(&self, keep: Keep) {
+        if matches!(keep, Keep::Cluster(..)) || self.orders.len() < WAITING_MAX {
+            let _ = self.orders.try_send(keep);
+        }
+    }
+}
+
+impl Work {
+    /// Carries out orders as long as there are any to come.
+    pub(crate) async fn run(self, registry: Registry, mailbox: Arc<Mailbox>) {
+        while let Ok(first) = self.orders.recv().await {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_MAX
+                && let Ok(next) = self.orders.try_recv()
+            {
+                batch.push(next);
+            }
+            let op = |keep: &Keep| match keep {
+                Keep::Cluster(op, ..) => Some(*op),
+                Keep::Happened(_) | Keep::Known(..) => None,
+            };
+            let ops: Vec<OpId> = batch.iter().filter_map(op).collect();
+            let is_kept = registry.keep(batch).await;
+            ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
+        }
+    }
+}
