@@ -9,7 +9,9 @@ mod losing;
 mod promoting;
 mod renewing;
 mod switching;
+mod total;
 mod voting;
+mod world;
 
 fn pop(name: &str) -> PopId {
     name.parse().unwrap()
