@@ -108,11 +108,15 @@ impl Governed {
         self.shown()["primary"].as_str().map(str::to_owned)
     }
 
-    /// Waits until the primary goes by so many members.
+    /// Waits until the primary goes by so many members, and each of them could follow: who has just
+    /// started may not for a lease.
     #[track_caller]
     pub fn await_members(&self, count: usize) {
-        wait::eventually(&format!("{count} members"), FIRST_LEASE_MAX, || {
-            self.shown()["members"].as_array().map_or(0, Vec::len) == count
+        wait::eventually(&format!("{count} members that could follow"), FIRST_LEASE_MAX, || {
+            let shown = self.shown();
+            let pops = shown["pops"].as_array().cloned().unwrap_or_default();
+            let could = |pop: &&Value| pop["is_member"] == true && pop["refuses_ms"] == 0;
+            pops.iter().filter(could).count() == count
         });
     }
 

@@ -78,7 +78,7 @@ fn a_switchover_under_load_loses_nothing_and_refuses_with_the_new_location_alone
         governed.await_members(2);
         std::thread::sleep(Duration::from_millis(300));
         let client = governed.cluster.pops[old].client();
-        let answer = client.send("POST", "/v1/node/switchover", &[], None).expect(200);
+        let answer = client.send("POST", "/v1/node/switchover", &[], Some(b"")).expect(200);
         assert_eq!(answer.json()["epoch"]["primary"], governed.cluster.pops[new].id);
         governed.await_primary(new, seconds(5));
         std::thread::sleep(Duration::from_millis(300));

@@ -15,6 +15,7 @@ mod community;
 mod conflicts;
 mod crashes;
 mod durability;
+mod failover;
 mod flight_recorder;
 mod forged_answers;
 mod hostile_frames;

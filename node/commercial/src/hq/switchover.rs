@@ -73,7 +73,8 @@ fn refused(why: NotSwitched) -> Problem {
         NotSwitched::NoHq => "there is no HQ to decide; `promote` makes a server the primary",
         NotSwitched::Busy => "another switchover is under way",
         NotSwitched::NobodyFollows => {
-            "HQ does not answer, or knows nobody who could follow: no other member is up and ready"
+            "HQ does not answer, or knows nobody who could follow yet: who has just started may not \
+             for a few seconds"
         }
         NotSwitched::KeptBack(KeptBack::TooFarBehind) => {
             "the other server could not be brought up to date in time; this one stays primary"
