@@ -29,6 +29,12 @@ pub fn rfc3339(time: UnixTime) -> String {
     format!("{timestamp:.3}")
 }
 
+/// Reads RFC 3339 text.
+pub fn parse_rfc3339(text: &str) -> Option<UnixTime> {
+    let timestamp: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(timestamp.as_millisecond()).ok().map(UnixTime)
+}
+
 /// A time as HTTP writes it.
 pub fn http_date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX);
@@ -44,6 +50,16 @@ mod tests {
     fn times_print_in_utc_with_milliseconds() {
         assert_eq!(rfc3339(UnixTime(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(UnixTime(1_700_000_000_123)), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read() {
+        let time = UnixTime(1_700_000_000_123);
+        assert_eq!(parse_rfc3339(&rfc3339(time)), Some(time));
+        assert_eq!(parse_rfc3339("2023-11-14T23:13:20.123+01:00"), Some(time));
+        for text in ["", "yesterday", "2023-11-14", "1969-12-31T23:59:59Z"] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

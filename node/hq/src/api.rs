@@ -1,15 +1,18 @@
 //! HQ's API: who asks, what for, and the answer.
 
 mod access;
+mod alerts;
 mod clusters;
 mod events;
 mod health;
 mod lease;
 mod login;
 mod metrics;
+mod pages;
 mod pops;
 mod problem;
 mod routes;
+mod telemetry;
 
 use std::sync::Arc;
 

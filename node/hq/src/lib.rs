@@ -1,11 +1,12 @@
 //! The control plane as a server: what HQ keeps, whom it answers, and the commands for it. What is
 //! decided about leases, DNS and alerts is [`clavitor_hq_core`]'s; this carries it.
 //!
-//! Reading order: [`settings`] is what it is told, [`registry`] is what it keeps, `keeper` writes it and
-//! `history` is a part of it; `exchange` is what those who ask share with the machine that decides,
+//! Reading order: [`settings`] is what it is told, [`registry`] is what it keeps, `keeper` writes it, and
+//! `history` and `reports` are parts of it; `exchange` is what those who ask share with the machine that decides,
 //! `mailbox` and `driver` are the way to it, `questions` and `watches` the way back, `presence` is what
 //! POPs say of themselves, `live` tells who looks on; [`dns`] answers questions about who is primary,
-//! `api` answers POPs and operators, `sessions` knows who is logged in; [`hq`] composes all of it,
+//! `api` answers POPs and operators, `sessions` knows who is logged in, `dashboard` is what
+//! they see; [`hq`] composes all of it,
 //! [`serve`] gives it sockets, [`cli`] is what a person types.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
@@ -18,6 +19,8 @@ pub mod registry;
 mod keeper;
 
 mod history;
+
+mod reports;
 
 mod exchange;
 
@@ -38,6 +41,8 @@ pub mod dns;
 mod first_start;
 
 mod sessions;
+
+mod dashboard;
 
 mod api;
 

@@ -22,11 +22,12 @@ use serde::{Deserialize, Serialize};
 use crate::history::{self, Filter, Page, What};
 use crate::keeper::Keep;
 use crate::presence::Known;
+use crate::reports;
 use crate::tables::{
     self, CLUSTERS, KNOWN, POPS, REPORTS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key,
 };
 
-pub use error::{OpenError, RegisterError};
+pub use error::{KeepError, OpenError};
 
 /// The version of the layout of HQ's tables.
 pub const SCHEMA: u32 = 1;
@@ -147,7 +148,7 @@ impl Registry {
     }
 
     /// Gives a POP its token, or another one in place of it.
-    pub async fn register(&self, name: Name, replace: bool) -> Result<Presented, RegisterError> {
+    pub async fn register(&self, name: Name, replace: bool) -> Result<Presented, KeepError> {
         let (presented, credential) = Credential::mint();
         let row = Registered { credential, since: wall::unix_time() };
         let write = move |txn: &mut Transaction<'_>| register(txn, &name, &row, replace);
@@ -156,8 +157,8 @@ impl Registry {
     }
 
     /// Takes a POP's token from it; whether there was one.
-    pub async fn remove(&self, name: Name) -> Result<bool, RegisterError> {
-        let write = move |txn: &mut Transaction<'_>| -> Result<bool, Stop<RegisterError>> {
+    pub async fn remove(&self, name: Name) -> Result<bool, KeepError> {
+        let write = move |txn: &mut Transaction<'_>| -> Result<bool, Stop<KeepError>> {
             let key = pop_key(&name.cluster, &name.pop);
             let Some(row) = tables::load::<Registered>(txn.rows(), POPS, &key)? else {
                 return Ok(false);
@@ -223,6 +224,60 @@ impl Registry {
         self.store.read(|reader| history::page(reader.rows(), filter))
     }
 
+    /// Takes an alert: once it is on disk, it is shown.
+    pub(crate) async fn take_alert(
+        &self,
+        key: incidents::Key,
+        alert: incidents::Alert,
+    ) -> Result<incidents::Outcome, KeepError> {
+        let take = move |txn: &mut Transaction<'_>| {
+            let now = wall::unix_time();
+            incidents::take(txn.rows_mut(), now, key, alert.clone()).map_err(Stop::from)
+        };
+        Ok(self.store.write(0, take).await?)
+    }
+
+    /// An operator says that an incident is over.
+    pub(crate) async fn resolve(&self, id: u64) -> Result<Option<incidents::Incident>, KeepError> {
+        let resolve = move |txn: &mut Transaction<'_>| {
+            incidents::resolve(txn.rows_mut(), wall::unix_time(), id).map_err(Stop::from)
+        };
+        Ok(self.store.write(0, resolve).await?)
+    }
+
+    /// Some of the incidents.
+    pub(crate) fn incidents(
+        &self,
+        filter: &incidents::Filter<'_>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<incidents::Page, StoreError> {
+        self.store.read(|reader| incidents::page(reader.rows(), filter, after, limit))
+    }
+
+    /// How many incidents are open.
+    pub(crate) fn open_incidents(&self) -> Result<u64, StoreError> {
+        self.store.read(|reader| incidents::open_count(reader.rows()))
+    }
+
+    /// Keeps a server's report.
+    pub(crate) async fn keep_report(&self, name: Name, report: Vec<u8>) -> Result<(), KeepError> {
+        let keep = move |txn: &mut Transaction<'_>| {
+            reports::keep(txn.rows_mut(), &name, wall::unix_time(), &report).map_err(Stop::from)
+        };
+        Ok(self.store.write(0, keep).await?)
+    }
+
+    /// A server's report.
+    pub(crate) fn report(&self, name: &Name) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.read(|reader| reports::load(reader.rows(), name))
+    }
+
+    /// Whose reports there are, and when each came.
+    pub(crate) fn reports(&self) -> Result<Vec<(Name, UnixTime)>, StoreError> {
+        self.store.read(|reader| reports::all(reader.rows()))
+    }
+
     fn of_pops<T>(&self, table: Table) -> Result<Vec<(Name, T)>, StoreError>
     where
         T: Serialize + DeserializeOwned,
@@ -264,11 +319,11 @@ fn register(
     name: &Name,
     row: &Registered,
     replace: bool,
-) -> Result<(), Stop<RegisterError>> {
+) -> Result<(), Stop<KeepError>> {
     let key = pop_key(&name.cluster, &name.pop);
     let old = tables::load::<Registered>(txn.rows(), POPS, &key)?;
     match &old {
-        Some(_) if !replace => return Err(Stop::Refused(RegisterError::Known)),
+        Some(_) if !replace => return Err(Stop::Refused(KeepError::Known)),
         None => check_room(&txn.reader(), &name.cluster)?,
         Some(_) => {}
     }
@@ -281,17 +336,17 @@ fn register(
     Ok(())
 }
 
-fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<RegisterError>> {
+fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<KeepError>> {
     let rows = reader.rows();
     let prefix = cluster_prefix(cluster);
     let members = rows.prefixed(POPS, &prefix)?.count();
     let is_known = members > 0 || rows.get(CLUSTERS, cluster.as_bytes())?.is_some();
     let refusal = if rows.count(POPS)? >= POPS_MAX as u64 {
-        RegisterError::TooManyPops
+        KeepError::TooManyPops
     } else if members >= CLUSTER_POPS_MAX {
-        RegisterError::ClusterFull
+        KeepError::ClusterFull
     } else if !is_known && rows.count(CLUSTERS)? >= CLUSTERS_MAX as u64 {
-        RegisterError::TooManyClusters
+        KeepError::TooManyClusters
     } else {
         return Ok(());
     };

@@ -39,6 +39,9 @@ fn text<R: Runtime>(api: &Api<R>) -> String {
     let uptime_s = wall::instant().ms_since(api.started) / 1_000;
     one(&mut out, "clavitor_hq_uptime_seconds", "gauge", "Time since the start.", uptime_s);
     of_clusters(&lock(&api.exchange.control).views(wall::instant()), &mut out);
+    if let Ok(open) = api.registry.open_incidents() {
+        one(&mut out, "clavitor_hq_incidents", "gauge", "Incidents that are open.", open);
+    }
     let counters = &api.exchange.counters;
     for (name, help, counter) in [
         ("clavitor_hq_renewals_total", "Renewals answered.", &counters.renewals),

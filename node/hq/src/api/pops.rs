@@ -66,7 +66,7 @@ pub(super) async fn add<R: Runtime>(
         Ok(token)
     });
     let registered = registered.await.ok_or(Code::OutcomeUnknown)?;
-    let token = registered.map_err(problem::of_registration)?;
+    let token = registered.map_err(problem::of_keeping)?;
     let document = json!({"pop": name.pop, "cluster": name.cluster, "token": token.reveal()});
     Ok(json(StatusCode::CREATED, &document))
 }
@@ -91,7 +91,7 @@ pub(super) async fn remove<R: Runtime>(
         }
         Ok(was_there)
     });
-    match removed.await.ok_or(Code::OutcomeUnknown)?.map_err(problem::of_registration)? {
+    match removed.await.ok_or(Code::OutcomeUnknown)?.map_err(problem::of_keeping)? {
         true => Ok(empty(StatusCode::NO_CONTENT)),
         false => Err(Code::NotFound.into()),
     }

@@ -6,7 +6,7 @@ use clavitor_node::http::{Code, Problem};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::registry::RegisterError;
+use crate::registry::KeepError;
 
 /// A refusal of HQ's own: its code, its status, and a sentence for a person.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,27 @@ pub(super) const BAD_RENEWAL: Refusal = Refusal(
     "CV-BAD-RENEWAL",
     StatusCode::BAD_REQUEST,
     "the body is not a renewal: pop, cluster, renewal and about, each within its bounds",
+);
+
+/// What is sent is no alert.
+pub(super) const BAD_ALERT: Refusal = Refusal(
+    "CV-BAD-ALERT",
+    StatusCode::BAD_REQUEST,
+    "the body is not an alert: type, message, details, hostname and timestamp (RFC 3339)",
+);
+
+/// An alert has no key, or none that can be remembered.
+pub(super) const BAD_KEY: Refusal = Refusal(
+    "CV-BAD-KEY",
+    StatusCode::BAD_REQUEST,
+    "an alert needs one Idempotency-Key of 32 hexadecimal digits",
+);
+
+/// What is sent is no report.
+pub(super) const BAD_REPORT: Refusal = Refusal(
+    "CV-BAD-REPORT",
+    StatusCode::BAD_REQUEST,
+    "the body is not a report: a JSON object with a pop, and a cluster if there is one",
 );
 
 /// A POP id is alive twice.
@@ -74,16 +95,16 @@ pub(super) fn login_rate() -> Problem {
     Problem::from(LOGIN_RATE).header(header::RETRY_AFTER, HeaderValue::from_static("60"))
 }
 
-/// Why a POP was not registered or removed.
-pub(super) fn of_registration(error: RegisterError) -> Problem {
+/// Why something was not kept.
+pub(super) fn of_keeping(error: KeepError) -> Problem {
     match error {
-        RegisterError::Known => POP_KNOWN.into(),
-        RegisterError::TooManyPops => POPS_FULL.into(),
-        RegisterError::ClusterFull => CLUSTER_FULL.into(),
-        RegisterError::TooManyClusters => CLUSTERS_FULL.into(),
-        RegisterError::Full => Code::StorageFull.into(),
-        RegisterError::Busy => Code::Busy.into(),
-        RegisterError::Unknown => Code::OutcomeUnknown.into(),
+        KeepError::Known => POP_KNOWN.into(),
+        KeepError::TooManyPops => POPS_FULL.into(),
+        KeepError::ClusterFull => CLUSTER_FULL.into(),
+        KeepError::TooManyClusters => CLUSTERS_FULL.into(),
+        KeepError::Full => Code::StorageFull.into(),
+        KeepError::Busy => Code::Busy.into(),
+        KeepError::Unknown => Code::OutcomeUnknown.into(),
     }
 }
 

@@ -6,7 +6,11 @@ use clavitor_node::http::{Code, Problem, Response};
 use clavitor_node::runtime::Runtime;
 use http::Method;
 
-use super::{Api, HqRequest, clusters, events, health, lease, login, metrics, pops, problem};
+use super::{
+    Api, HqRequest, alerts, clusters, events, health, lease, login, metrics, pages, pops, problem,
+    telemetry,
+};
+use crate::dashboard::{self, File};
 
 /// The routes; a name in a path is looked at by whoever answers.
 enum Route {
@@ -22,6 +26,11 @@ enum Route {
     SwitchOver(Option<String>),
     Events,
     Changes,
+    Alerts,
+    Resolve(Option<String>),
+    Telemetry,
+    Index,
+    Part(String),
 }
 
 const READ: &str = "GET, HEAD";
@@ -44,6 +53,13 @@ impl Route {
             }
             [Some("v1"), Some("events")] => Route::Events,
             [Some("v1"), Some("live")] => Route::Changes,
+            [Some("v1"), Some("alerts")] => Route::Alerts,
+            [Some("v1"), Some("alerts"), id, Some("resolve")] => Route::Resolve(text(id)),
+            [Some("v1"), Some("telemetry")] => Route::Telemetry,
+            [Some("")] => Route::Index,
+            [Some(name)] if dashboard::file(name).is_some_and(File::is_part) => {
+                Route::Part((*name).to_owned())
+            }
             _ => return None,
         })
     }
@@ -51,9 +67,10 @@ impl Route {
     fn allowed(&self) -> &'static str {
         match self {
             Route::Live | Route::Ready | Route::Metrics | Route::Events => READ,
+            Route::Index | Route::Part(_) => READ,
             Route::Watch | Route::Changes => "GET",
-            Route::Pops => "GET, HEAD, POST",
-            Route::Lease | Route::SwitchOver(_) | Route::Login | Route::Logout => "POST",
+            Route::Pops | Route::Alerts | Route::Telemetry | Route::Login => "GET, HEAD, POST",
+            Route::Lease | Route::SwitchOver(_) | Route::Resolve(_) | Route::Logout => "POST",
             Route::Pop(..) => "DELETE",
         }
     }
@@ -68,19 +85,28 @@ pub(super) async fn answer<R: Runtime>(
     if !allowed.split(", ").any(|method| method == request.method.as_str()) {
         return Err(problem::method(allowed));
     }
+    let is_post = request.method == Method::POST;
     match route {
         Route::Live => health::live::<R>(&request),
         Route::Ready => health::ready(api, &request),
         Route::Metrics => metrics::answer(api, &request),
-        Route::Login => login::log_in(api, request).await,
+        Route::Login if is_post => login::log_in(api, request).await,
+        Route::Login => pages::login::<R>(&request),
         Route::Logout => login::log_out(api, &request),
         Route::Lease => lease::renew(api, request).await,
         Route::Watch => lease::watch(api, request).await,
-        Route::Pops if request.method == Method::POST => pops::add(api, request).await,
+        Route::Pops if is_post => pops::add(api, request).await,
         Route::Pops => pops::list(api, &request),
         Route::Pop(cluster, pop) => pops::remove(api, &request, cluster, pop).await,
         Route::SwitchOver(cluster) => clusters::switch_over(api, request, cluster).await,
         Route::Events => events::list(api, &request),
         Route::Changes => events::live(api, &request),
+        Route::Alerts if is_post => alerts::take(api, request).await,
+        Route::Alerts => alerts::list(api, &request),
+        Route::Resolve(id) => alerts::resolve(api, &request, id).await,
+        Route::Telemetry if is_post => telemetry::take(api, request).await,
+        Route::Telemetry => telemetry::show(api, &request),
+        Route::Index => pages::index(api, &request),
+        Route::Part(name) => pages::file::<R>(&request, &name),
     }
 }

@@ -50,9 +50,9 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Why a POP was not registered or removed.
+/// Why something was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegisterError {
+pub enum KeepError {
     /// It has a token already.
     Known,
     /// There are [`super::POPS_MAX`] POPs.
@@ -69,13 +69,13 @@ pub enum RegisterError {
     Unknown,
 }
 
-impl From<WriteError<RegisterError>> for RegisterError {
-    fn from(error: WriteError<RegisterError>) -> Self {
+impl From<WriteError<KeepError>> for KeepError {
+    fn from(error: WriteError<KeepError>) -> Self {
         match error {
             WriteError::Refused(refusal) => refusal,
-            WriteError::Full => RegisterError::Full,
-            WriteError::Busy | WriteError::Stopped => RegisterError::Busy,
-            WriteError::Damaged | WriteError::Unknown => RegisterError::Unknown,
+            WriteError::Full => KeepError::Full,
+            WriteError::Busy | WriteError::Stopped => KeepError::Busy,
+            WriteError::Damaged | WriteError::Unknown => KeepError::Unknown,
         }
     }
 }

@@ -54,7 +54,7 @@ fn a_second_token_is_only_given_in_place_of_the_first() {
     let registry = scratch.open();
     let first = block_on(registry.register(name("main", "calgary"), false)).unwrap();
     let again = block_on(registry.register(name("main", "calgary"), false)).err();
-    assert_eq!(again, Some(RegisterError::Known));
+    assert_eq!(again, Some(KeepError::Known));
     let second = block_on(registry.register(name("main", "calgary"), true)).unwrap();
     assert_eq!(registry.whose(&first).unwrap(), None);
     assert_eq!(registry.whose(&second).unwrap(), Some(name("main", "calgary")));
@@ -75,7 +75,7 @@ fn a_cluster_has_no_more_pops_than_a_grant_may_name() {
     for at in 0..CLUSTER_POPS_MAX {
         assert_eq!(add("main", at), None);
     }
-    assert_eq!(add("main", 99), Some(RegisterError::ClusterFull));
+    assert_eq!(add("main", 99), Some(KeepError::ClusterFull));
     assert_eq!(add("mai", 0), None, "another cluster, although its name begins alike");
 }
 
