@@ -4,7 +4,6 @@ import { clock } from "./words.js";
 
 const ANSWER_MS = 5_000;
 const SWITCHOVER_MS = 60_000;
-export const PAGE = 100;
 
 /** An answer that is a refusal; `message` is what HQ says. */
 export class Refused extends Error {
@@ -36,24 +35,28 @@ async function ask(path, { method = "GET", body, timeout = ANSWER_MS } = {}) {
   return value;
 }
 
+const flag = (value, otherwise) => (typeof value === "boolean" ? value : otherwise);
 const number = (value, otherwise) => (typeof value === "number" && Number.isFinite(value) ? value : otherwise);
 const text = (value) => (value === null || value === undefined || value === "" ? null : String(value));
 const array = (value) => (Array.isArray(value) ? value : []);
 const epoch = (value) => (value ? { number: number(value.number, 0), primary: text(value.primary) } : null);
 const when = (value) => (typeof value === "string" ? Date.parse(value) : number(value, null));
 
-function readPop(pop) {
+function readPop(pop, leaseMs) {
+  const lastSeenMs = number(pop.last_seen_ms, null);
   return {
     id: text(pop.pop) ?? "?",
     url: text(pop.url),
-    address: text(pop.dns_address),
+    addresses: array(pop.dns_addresses ?? [pop.dns_address]).filter(Boolean).map(String),
     role: text(pop.role),
     epoch: epoch(pop.epoch),
     leaseMsLeft: number(pop.lease_ms_left, 0),
-    isMember: pop.is_member === true,
-    isReady: pop.is_ready !== false,
+    isMember: flag(pop.is_member, false),
+    isPromotable: flag(pop.is_promotable, flag(pop.is_member, false)),
+    isReady: flag(pop.is_ready, true),
+    isLost: flag(pop.is_lost, lastSeenMs !== null && lastSeenMs > leaseMs),
     votedMs: number(pop.voted_ms, 0),
-    lastSeenMs: number(pop.last_seen_ms, null),
+    lastSeenMs,
     version: text(pop.version),
     runtime: text(pop.runtime),
     region: text(pop.region),
@@ -76,12 +79,11 @@ function behind(pop, primary) {
   return Math.max(0, own.seq - (has?.seq ?? 0));
 }
 
-function readCluster(cluster, zone) {
-  const pops = array(cluster.pops).map(readPop);
+function readCluster(cluster, zone, leaseMs) {
+  const pops = array(cluster.pops).map((pop) => readPop(pop, leaseMs));
   const primary = pops.find((pop) => pop.id === cluster.primary);
   for (const pop of pops) pop.behind = behind(pop, primary);
   const name = text(cluster.name) ?? "?";
-  const addresses = cluster.dns ? array(cluster.dns.addresses) : primary?.address ? [primary.address] : [];
   return {
     name,
     epoch: epoch(cluster.epoch),
@@ -91,7 +93,8 @@ function readCluster(cluster, zone) {
     leaseMsLeft: number(cluster.lease_ms_left, 0),
     members: array(cluster.members).map(String),
     dnsName: text(cluster.dns?.name) ?? (zone ? `${name}.${zone}` : null),
-    addresses: addresses.map(String),
+    handOverTo: text(cluster.hand_over_to),
+    addresses: array(cluster.dns?.addresses ?? primary?.addresses).map(String),
     pops,
   };
 }
@@ -99,11 +102,9 @@ function readCluster(cluster, zone) {
 export async function overview() {
   const value = await ask("/v1/pops");
   if (typeof value?.now === "number") clock.ahead = value.now - Date.now();
-  return {
-    at: performance.now(),
-    leaseMs: number(value?.lease_ms, 6_000),
-    clusters: array(value?.clusters).map((cluster) => readCluster(cluster, text(value?.zone))),
-  };
+  const leaseMs = number(value?.lease_ms, 6_000);
+  const clusters = array(value?.clusters).map((cluster) => readCluster(cluster, text(value?.zone), leaseMs));
+  return { at: performance.now(), leaseMs, clusters };
 }
 
 function readEvent(event) {
@@ -137,16 +138,20 @@ function readIncident(incident) {
   };
 }
 
-const page = (path, after) => `${path}?limit=${PAGE}${after === null ? "" : `&after=${encodeURIComponent(after)}`}`;
+function page(path, wanted) {
+  const given = Object.entries(wanted).filter(([, value]) => value !== null);
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}
 
 /** One page of the history, newest first; `next` asks for the one after it. */
 export async function events(after = null) {
-  const value = await ask(page("/v1/events", after));
+  const value = await ask(page("/v1/events", { after }));
   return { rows: array(value?.events).map(readEvent), next: value?.next ?? null };
 }
 
-export async function incidents(after = null) {
-  const value = await ask(page("/v1/alerts", after));
+/** One page of the incidents, those opened last first. */
+export async function incidents(after = null, state = null) {
+  const value = await ask(page("/v1/alerts", { state, after }));
   return { rows: array(value?.incidents).map(readIncident), next: value?.next ?? null };
 }
 

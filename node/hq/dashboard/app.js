@@ -18,7 +18,6 @@ const CLOCK_DIFFERS_MS = 5_000;
 const SPOKEN_MAX = 4;
 
 const link = { isLive: false, answeredAt: null, failingSince: null, error: null };
-let leaseMs = 6_000;
 let isUnderWay = false;
 let isWanted = false;
 let timer = null;
@@ -60,7 +59,6 @@ async function refresh() {
   askedAt = performance.now();
   try {
     const [answer] = await Promise.all([api.overview(), timeline.refresh()]);
-    leaseMs = answer.leaseMs;
     link.answeredAt = clock.now();
     link.failingSince = link.error = null;
     overview.update(answer);
@@ -147,7 +145,7 @@ async function leave() {
   }
 }
 
-overview.start((cluster, opener) => switchover.open(cluster, leaseMs, opener));
+overview.start(switchover.open);
 timeline.start(announce);
 switchover.start(announce);
 jumps();

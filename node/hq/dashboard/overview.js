@@ -17,7 +17,9 @@ const isFine = (tone) => tone === "ok" || tone === "none";
 /** What is wrong with a POP, in sentences; empty if nothing is. */
 function popTrouble(pop) {
   const lines = pop.why ? [sentence(pop.why)] : [];
-  if (pop.lastSeenMs !== null && pop.lastSeenMs > data.leaseMs) {
+  if (pop.lastSeenMs === null) {
+    lines.push("It has a token, and has never renewed. Start it with --hq and --hq-token-file.");
+  } else if (pop.isLost) {
     if (!pop.why) lines.push(`It has not renewed for ${duration(pop.lastSeenMs)}.`);
     lines.push("Is its process running, and can it reach HQ?");
   } else if (!pop.isReady && !pop.why) {
@@ -34,13 +36,14 @@ function judge(cluster) {
   const state = clusterState(cluster);
   const pops = cluster.pops.map((pop) => {
     const trouble = popTrouble(pop);
-    const seen = popState(pop, data.leaseMs);
+    const seen = popState(pop, cluster);
     if (trouble && seen.tone === "ok") Object.assign(seen, { tone: "warn", form: "triangle" });
     return { pop, trouble, state: seen };
   });
-  const sick = pops.filter(({ state }) => !isFine(state.tone)).length;
-  if (state.tone === "ok" && sick > 0) Object.assign(state, { tone: "warn", form: "triangle" });
-  return { cluster, state, pops, sick, needsLook: !isFine(state.tone) };
+  const sick = pops.filter((item) => !isFine(item.state.tone)).length;
+  const isWorse = state.tone === "ok" && sick > 0;
+  const look = isWorse ? { tone: "warn", form: "triangle" } : state;
+  return { cluster, state, look, pops, sick, needsLook: !isFine(look.tone) };
 }
 
 const leaseLeft = (ms) => Math.max(0, ms - (performance.now() - data.at));
@@ -103,7 +106,7 @@ function popRow() {
     shown = item;
     const { pop, state, trouble } = item;
     show(name, pop.id);
-    show(place, [pop.region, pop.address ?? pop.url].filter(Boolean).join(" · "));
+    show(place, [pop.region, pop.addresses[0] ?? pop.url].filter(Boolean).join(" · "));
     mark(name.parentElement, "title", pop.url);
     reshape(dot, state);
     show(roleWords, state.words);
@@ -133,7 +136,6 @@ function clusterView(onSwitchover) {
     const dots = el("span", { class: "dots", "aria-hidden": "true" });
     const tally = el("span", { class: "tally" });
     const act = el("button", { type: "button", class: "act", "aria-describedby": `${id}-state` }, "Switch over …");
-    const primary = el("span", { class: "mono" });
     const epoch = el("span", { class: "mono" });
     const lease = leaseBar();
     const dns = el("span", { class: "mono dns" });
@@ -145,8 +147,7 @@ function clusterView(onSwitchover) {
         ...head.map((title) => el("th", { role: "columnheader", scope: "col" }, title)))));
     const node = el("article", { class: "cluster", id, "aria-label": `Cluster ${key}` },
       el("header", {}, el("h3", {}, fold), state, el("p", { class: "members" }, dots, tally), act),
-      el("dl", { class: "facts" }, fact("Primary", primary), fact("Epoch", epoch),
-        fact("Lease", lease.bar, lease.words), fact("DNS", dns)),
+      el("dl", { class: "facts" }, fact("Epoch", epoch), fact("Lease", lease.bar, lease.words), fact("DNS", dns)),
       why, table);
     const rows = keyed(table, popRow, 2);
     const marks = keyed(dots, () => {
@@ -167,13 +168,13 @@ function clusterView(onSwitchover) {
       mark(node, "data-open", isOpen);
       mark(node, "data-tone", item.state.tone);
       mark(fold, "aria-expanded", isOpen);
-      reshape(dot, item.state);
+      reshape(dot, item.look);
       show(name, cluster.name);
       show(state, item.state.words);
+      mark(tally, "data-tone", item.sick > 0 && "warn");
       show(tally, [count(cluster.pops.length, "POP"), item.sick > 0 ? `${item.sick} to look at` : ""].filter(Boolean).join(", "));
       mark(act, "hidden", cluster.pops.length < 2);
       mark(act, "aria-label", `Switch over ${cluster.name}`);
-      show(primary, cluster.primary ?? "nobody");
       show(epoch, cluster.epoch ? String(cluster.epoch.number) : "none");
       show(dns, [cluster.dnsName, cluster.addresses.join(", ") || "no address"].filter(Boolean).join(" → "));
       show(why, cluster.why ? sentence(cluster.why) : "");
@@ -207,10 +208,11 @@ function tile(key) {
   const tick = () => lease.tick(shown.cluster.leaseMsLeft, 0, true);
   const update = (item) => {
     shown = item;
-    reshape(dot, item.state);
-    mark(button, "data-tone", item.state.tone);
-    mark(button, "title", item.state.words);
-    show(words, `: ${item.state.words}`);
+    reshape(dot, item.look);
+    mark(button, "data-tone", item.look.tone);
+    const said = item.state.words + (item.sick > 0 ? `, ${count(item.sick, "POP")} to look at` : "");
+    mark(button, "title", said);
+    show(words, `: ${said}`);
     tick();
   };
   return { node: el("li", {}, button), update, tick };
@@ -241,8 +243,9 @@ function emptyState() {
   return el("div", { class: "empty" },
     el("p", {}, el("b", {}, "No cluster yet.")),
     el("p", {}, "Give the first POP its token, on this host:"),
-    el("pre", {}, el("code", {}, "clavitor hq pop add --cluster eu eu-1")),
-    el("p", {}, "Then start that POP with ", el("code", {}, "--hq"), " and the token. It appears here as soon as it renews."));
+    el("pre", { tabindex: "0", "aria-label": "Command" }, el("code", {}, "clavitor hq pop add eu-1 --cluster eu > eu-1.token")),
+    el("p", {}, "Then start that POP with ", el("code", {}, "--hq"), " and ", el("code", {}, "--hq-token-file eu-1.token"),
+      ". It appears here as soon as it renews."));
 }
 
 function render() {

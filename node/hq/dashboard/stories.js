@@ -12,12 +12,14 @@ const BELONGS = new Set([...BEGINS, "promotion_failed", "primary_changed", "dns_
 export function stories(events, clusters) {
   const rest = [];
   const open = new Map();
+  const leaders = new Map();
   const told = [];
   const inOrder = [...events].sort((a, b) => a.at - b.at || a.id.localeCompare(b.id, "en", { numeric: true }));
   for (const event of inOrder) {
     let story = open.get(event.cluster);
     if (story && (event.at - story.last > SILENT_MS || isNewStory(story, event))) story = undefined;
-    if (!story && BEGINS.has(event.type)) told.push((story = { id: event.id, cluster: event.cluster, events: [], last: 0 }));
+    if (!story && BEGINS.has(event.type)) told.push((story = { id: event.id, cluster: event.cluster, from: leaders.get(event.cluster), events: [], last: 0 }));
+    if (event.type === "primary_changed") leaders.set(event.cluster, event.epoch?.primary);
     const isLoss = story && event.type === "pop_lost" && event.pop === primaryBefore(story);
     if (!story || !(BELONGS.has(event.type) || isLoss)) {
       rest.push(event);
@@ -38,7 +40,7 @@ const find = (story, type) => story.events.find((event) => event.type === type);
 
 function primaryBefore(story) {
   const expired = find(story, "lease_expired");
-  return expired?.epoch?.primary ?? expired?.pop ?? null;
+  return expired?.epoch?.primary ?? expired?.pop ?? story.from ?? null;
 }
 
 function tell(story, cluster) {
@@ -47,7 +49,7 @@ function tell(story, cluster) {
   const changed = find(story, "primary_changed");
   const kept = find(story, "hand_over_failed");
   const to = (changed ?? story.events.findLast((event) => event.type === "promotion_ordered"))?.epoch?.primary ?? (isPlanned ? first.pop : null);
-  const from = isPlanned ? null : primaryBefore(story);
+  const from = primaryBefore(story);
   const total = story.last - first.at;
   const isOver = changed || kept || (cluster && cluster.state === "led" && cluster.primary !== to);
   const steps = story.events.map((event, index) => ({
@@ -55,12 +57,12 @@ function tell(story, cluster) {
     from: Math.max(0, (story.events[index - 1]?.at ?? first.at) - first.at), to: event.at - first.at,
   }));
   const names = from ? `${from} → ${to ?? "?"}` : `to ${to ?? "whoever holds most"}`;
-  const kind = isPlanned ? "Switchover" : "Failover";
+  const kind = isPlanned ? "Switchover" : find(story, "lease_expired") ? "Failover" : "Promotion";
   const base = { id: story.id, cluster: story.cluster, at: story.last, began: first.at, from, to, steps, total, isOpen: !isOver };
   if (changed) {
     const epoch = changed.epoch ? `epoch ${changed.epoch.number}, ` : "";
-    const since = isPlanned ? "after it was asked for" : "after the lease was over";
-    return { ...base, title: `${kind} ${names}`, body: `${epoch}${duration(total)} ${since}`, look: { tone: isPlanned ? "ok" : "change", form: "disc" } };
+    const since = { Switchover: "after it was asked for", Failover: "after the lease was over", Promotion: "after it was ordered" }[kind];
+    return { ...base, title: `${kind} ${names}`, body: `${epoch}${duration(total)} ${since}`, look: { tone: kind === "Failover" ? "change" : "ok", form: "disc" } };
   }
   if (kept) return { ...base, title: `${kind} ${names} not done`, body: steps.at(-1).words, look: { tone: "warn", form: "triangle" } };
   if (isOver) return { ...base, title: `${kind} begun, nobody promoted`, body: `${cluster.primary} renewed again`, look: { tone: "warn", form: "triangle" } };

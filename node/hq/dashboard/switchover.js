@@ -10,11 +10,11 @@ let isAsked = false;
 let say = () => {};
 
 /** Why a POP cannot follow; `null` if it can. */
-function unfit(pop, leaseMs) {
+function unfit(pop) {
   if (pop.lastSeenMs === null) return "never seen";
-  if (pop.lastSeenMs > leaseMs) return `away for ${duration(pop.lastSeenMs)}`;
-  if (!pop.isMember) return "not a member";
-  if (!pop.isReady) return "not ready";
+  if (pop.isLost) return `away for ${duration(pop.lastSeenMs)}`;
+  if (!pop.isReady) return "not ready: it has yet to hear its peers";
+  if (!pop.isPromotable) return "not a member yet";
   return null;
 }
 
@@ -23,11 +23,11 @@ function choice(value, title, words, isFit, isChosen) {
   return el("label", { class: "choice" }, input, el("span", {}, el("b", {}, title), el("span", { class: "hint" }, words)));
 }
 
-function fill(leaseMs) {
+function fill() {
   const others = cluster.pops.filter((pop) => pop.id !== cluster.primary);
-  const fit = others.filter((pop) => unfit(pop, leaseMs) === null);
+  const fit = others.filter((pop) => unfit(pop) === null);
   const rows = others.map((pop) => {
-    const why = unfit(pop, leaseMs);
+    const why = unfit(pop);
     const lag = pop.behind === null ? "ready" : pop.behind > 0 ? `${pop.behind.toLocaleString("en-GB")} changes behind` : "in step";
     return choice(pop.id, pop.id, [pop.region, why ?? lag].filter(Boolean).join(" · "), why === null, false);
   });
@@ -38,7 +38,7 @@ function fill(leaseMs) {
   else show(byId("switchover-said"), "");
 }
 
-export function open(chosen, leaseMs, from) {
+export function open(chosen, from) {
   if (isAsked) return byId("switchover").showModal();
   cluster = chosen;
   opener = from;
@@ -48,7 +48,7 @@ export function open(chosen, leaseMs, from) {
   show(byId("switchover-cancel"), "Cancel");
   byId("switchover-choice").disabled = false;
   byId("switchover-go").hidden = false;
-  fill(leaseMs);
+  fill();
   byId("switchover").showModal();
 }
 

@@ -9,8 +9,12 @@ const SHOWN_STEP = 60;
 const KEPT_MAX = 5_000;
 const OLDER_PAGES_MAX = 10;
 
+/** What HQ says of a change of primary as incidents is told better by the story. */
+const OF_A_STORY = new Set(["failover", "no_primary"]);
+const TOGETHER_MS = 5_000;
+
 /** One of the two lists that HQ keeps: what of it is here, and how to ask for more. */
-function source(fetchPage) {
+function source(fetchPage, ordered) {
   const rows = new Map();
   let next = null;
   let isBegun = false;
@@ -32,12 +36,12 @@ function source(fetchPage) {
     for (const row of page.rows) if (!rows.has(row.id)) rows.set(row.id, row);
   };
   /** Before this moment something may be missing. */
-  const horizon = () => (next === null ? -Infinity : Math.min(...[...rows.values()].map((row) => row.at)));
+  const horizon = () => (next === null ? -Infinity : Math.min(...[...rows.values()].map(ordered)));
   return { rows, refresh, older, horizon, hasMore: () => next !== null && rows.size <= KEPT_MAX };
 }
 
-const history = source(api.events);
-const alerts = source(api.incidents);
+const history = source(api.events, (event) => event.at);
+const alerts = source(api.incidents, (incident) => incident.first);
 let stateOf = new Map();
 let all = [];
 let shownMax = SHOWN_STEP;
@@ -72,7 +76,13 @@ function storyItem(story) {
 function gather() {
   const horizon = Math.max(history.horizon(), alerts.horizon());
   const { told, rest } = stories([...history.rows.values()], stateOf);
-  all = [...told.map(storyItem), ...rest.map(eventItem), ...[...alerts.rows.values()].map(alertItem)]
+  const incidents = [...alerts.rows.values()];
+  const isTold = ({ type, cluster, first }) => OF_A_STORY.has(type) && told.some((story) =>
+    story.cluster === cluster && first > story.began - TOGETHER_MS && first < story.at + TOGETHER_MS);
+  const isRaised = (event) => event.type === "pop_lost" && incidents.some((incident) => incident.type === "pop_lost" &&
+    incident.cluster === event.cluster && incident.pop === event.pop && Math.abs(incident.first - event.at) < TOGETHER_MS);
+  all = [...told.map(storyItem), ...rest.filter((event) => !isRaised(event)).map(eventItem),
+    ...incidents.filter((incident) => !isTold(incident)).map(alertItem)]
     .filter((item) => item.at >= horizon)
     .sort((a, b) => b.at - a.at || (a.key < b.key ? 1 : -1));
 }
@@ -162,20 +172,22 @@ function itemView(key) {
   const where = el("span", { class: "where" });
   const time = el("time");
   const body = el("p", { class: "body" });
-  const inside = el("div", { class: "inside" });
-  const summary = el("summary");
-  const more = el("details", { class: "more" }, summary, inside);
+  const inside = el("div", { class: "inside", id: `in-${key}`, hidden: true });
+  const more = el("button", { type: "button", class: "more", "aria-controls": `in-${key}` });
   const act = el("button", { type: "button", class: "act", hidden: true }, "Resolve");
   const node = el("li", { class: "item" }, dot,
-    el("div", {}, el("p", { class: "line" }, title, where), body, el("p", { class: "when" }, time, act), more));
+    el("div", {}, el("p", { class: "line" }, title, where), body, el("p", { class: "when" }, time, more, act), inside));
   let shown = null;
   let drawn = "";
-  const tick = () => show(time, `${timeOfDay(shown.at)} · ${ago(shown.at)}`);
+  let isOpen = null;
+  const tick = () => show(time, `${timeOfDay(shown.at)} · ${ago(shown.at)}${shown.incident && !shown.isOpen ? " · resolved" : ""}`);
   const fill = () => {
-    const wanted = more.open ? `${shown.at} ${shown.isOpen} ${shown.steps?.length ?? shown.incident?.count}` : "";
+    mark(more, "aria-expanded", isOpen === true);
+    mark(inside, "hidden", !isOpen);
+    const wanted = isOpen ? `${shown.at} ${shown.isOpen} ${shown.steps?.length ?? shown.incident?.count}` : "";
     if (wanted === drawn) return;
     drawn = wanted;
-    inside.replaceChildren(...(more.open ? detailsOf(shown) : []));
+    inside.replaceChildren(...(isOpen ? detailsOf(shown) : []));
   };
   const update = (item) => {
     shown = item;
@@ -183,20 +195,26 @@ function itemView(key) {
     mark(node, "data-tone", item.look.tone);
     mark(node, "data-kind", item.kind);
     show(title, item.title);
-    const times = item.incident?.count > 1 ? ` × ${item.incident.count.toLocaleString("en-GB")}` : "";
+    const times = item.incident?.count > 1 ? ` · ${item.incident.count.toLocaleString("en-GB")} times` : "";
     show(where, item.where + times);
     show(body, item.body);
     mark(body, "hidden", !item.body);
     mark(time, "datetime", new Date(item.at).toISOString());
     mark(time, "title", fullTime(item.at));
     mark(more, "hidden", !item.steps && !item.incident);
-    show(summary, item.steps ? count(item.steps.length, "step") : item.isOpen ? "Details" : "Resolved: details");
+    show(more, item.steps ? count(item.steps.length, "step") : "Details");
+    mark(more, "aria-label", `${more.shown} of ${item.title}`);
+    // What is under way is shown as it happens, and stays open for whoever has watched it.
+    if (item.steps && item.isOpen) isOpen ??= true;
     mark(act, "hidden", !(item.incident && item.isOpen));
     mark(act, "aria-label", item.incident ? `Resolve ${item.title}, ${item.where}` : null);
     fill();
     tick();
   };
-  more.addEventListener("toggle", fill);
+  more.addEventListener("click", () => {
+    isOpen = !isOpen;
+    fill();
+  });
   act.addEventListener("click", () => resolve(shown, act, title));
   return { node, update, tick };
 }
@@ -299,7 +317,20 @@ export function start(announce) {
   });
 }
 
-export const refresh = () => Promise.all([history.refresh(), alerts.refresh()]);
+/** Open incidents are all here, however old: they are asked for on their own. */
+async function refreshOpen() {
+  const page = await api.incidents(null, "open");
+  const open = new Set(page.rows.map((row) => row.id));
+  return () => {
+    for (const row of page.rows) if (!alerts.rows.has(row.id)) alerts.rows.set(row.id, row);
+    for (const row of alerts.rows.values()) if (row.isOpen && page.next === null && !open.has(row.id)) row.isOpen = false;
+  };
+}
+
+export async function refresh() {
+  const [settle] = await Promise.all([refreshOpen(), history.refresh(), alerts.refresh()]);
+  settle();
+}
 
 /** Shows what `refresh` brought. `clusters` say whether a change that has begun is still under way. */
 export function update(clusters) {

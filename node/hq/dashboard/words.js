@@ -51,7 +51,7 @@ export function clusterState(cluster) {
   switch (cluster.state) {
     case "led": return { ...OK, words: `Led by ${primary}` };
     case "carried": return { ...WARN, words: `${primary} is carried on by lease votes; HQ does not hear it` };
-    case "handing_over": return { ...BUSY, words: `${primary} is handing over` };
+    case "handing_over": return { ...BUSY, words: `${primary} is handing over to ${cluster.handOverTo ?? "another POP"}` };
     case "expired": return { ...BAD, words: `The lease of ${primary} is over; choosing who follows` };
     case "promoting": return { ...BUSY, words: `Promoting ${ordered}` };
     case "holding": return { ...BUSY, words: "HQ has just started and waits for one lease" };
@@ -61,11 +61,12 @@ export function clusterState(cluster) {
   }
 }
 
-/** What a POP is at the moment. `leaseMs` is how long a lease lasts. */
-export function popState(pop, leaseMs) {
+/** What a POP of a cluster is at the moment. */
+export function popState(pop, cluster) {
   const role = pop.role === "primary" ? "Primary" : pop.role === "backup" ? "Backup" : String(pop.role ?? "No role");
   if (pop.lastSeenMs === null) return { ...NONE, words: "Never seen" };
-  if (pop.lastSeenMs > leaseMs) return { ...BAD, words: `${role}, away` };
+  if (pop.isLost && pop.role === "primary" && cluster.state === "carried") return { ...WARN, words: "Primary, by votes" };
+  if (pop.isLost) return { ...BAD, words: `${role}, away` };
   if (pop.role === "primary") {
     return pop.leaseMsLeft > 0 ? { ...OK, words: role } : { ...WARN, words: "Primary, no lease" };
   }
@@ -85,6 +86,8 @@ export function eventWords(event) {
   const pop = event.pop ?? event.epoch?.primary ?? "a POP";
   const number = event.epoch ? ` (epoch ${event.epoch.number})` : "";
   switch (event.type) {
+    case "registered": return `${pop} was given a token`;
+    case "removed": return `${pop} was removed`;
     case "pop_seen": return `${pop} renews again`;
     case "pop_lost": return `${pop} has stopped renewing`;
     case "lease_expired": return `Lease of ${pop} over, margin included`;
@@ -93,7 +96,7 @@ export function eventWords(event) {
     case "promotion_failed": return `${pop} did not accept in time`;
     case "primary_changed": return `${pop} accepted and was given the lease`;
     case "dns_moved": return `DNS names ${pop}`;
-    case "hand_over_began": return `Primary asked to hand over to ${pop}`;
+    case "hand_over_began": return `Primary asked to bring ${pop} up to date and hand over`;
     case "hand_over_failed": return `Primary kept its lease: ${KEPT_BACK[event.why] ?? event.why ?? "it could not hand over"}`;
     case "member_added": return `${pop} may now follow as primary`;
     case "member_removed": return `${pop} may not follow as primary any longer`;
@@ -104,7 +107,7 @@ export function eventWords(event) {
 }
 
 export function eventKind(type) {
-  return /^(pop_|member_|duplicate)/.test(type) ? "member" : "change";
+  return /^(pop_|member_|registered|removed|duplicate)/.test(type) ? "member" : "change";
 }
 
 export function eventShape(type) {
