@@ -117,6 +117,7 @@ function popRow() {
     show(seen.second, pop.clockAheadMs === null ? "" : `clock ${clockOffset(pop.clockAheadMs)}`);
     mark(seen.second, "data-tone", Math.abs(pop.clockAheadMs ?? 0) >= CLOCK_OFF_MS && "warn");
     show(tarpit.first, pop.tarpitHeld > 0 ? `${pop.tarpitHeld.toLocaleString("en-GB")} held` : "–");
+    mark(tarpit.cell, "data-none", pop.tarpitHeld === 0);
     show(runs.first, [pop.version, pop.runtime].filter(Boolean).join(" ") || "–");
     show(runs.second, pop.uptimeS === null ? "" : `up ${duration(pop.uptimeS * 1_000)}`);
     show(whyWords, trouble);
@@ -272,7 +273,7 @@ function render() {
 export function spoken() {
   return new Map(judged.flatMap(({ cluster, state, pops }) => [
     [cluster.name, state.words],
-    ...pops.map(({ pop, state }) => [`${cluster.name}: ${pop.id}`, state.tone === "bad" ? state.words : ""]),
+    ...pops.map(({ pop, state }) => [`${pop.id} of ${cluster.name}`, state.tone === "bad" ? state.words : ""]),
   ]));
 }
 

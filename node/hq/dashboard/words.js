@@ -94,7 +94,7 @@ export function eventWords(event) {
     case "carried": return `${pop} does not renew; lease votes carry it on`;
     case "promotion_ordered": return `${pop} ordered to take over${number}`;
     case "promotion_failed": return `${pop} did not accept in time`;
-    case "primary_changed": return `${pop} accepted and was given the lease`;
+    case "primary_changed": return `${pop} accepted and leads; DNS names it`;
     case "dns_moved": return `DNS names ${pop}`;
     case "hand_over_began": return `Primary asked to bring ${pop} up to date and hand over`;
     case "hand_over_failed": return `Primary kept its lease: ${KEPT_BACK[event.why] ?? event.why ?? "it could not hand over"}`;
