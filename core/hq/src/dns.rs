@@ -11,9 +11,13 @@ use hickory_proto::op::{Edns, Header, Message, MessageType, Metadata, OpCode, Re
 use hickory_proto::rr::{DNSClass, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
+pub mod push;
+pub mod update;
 mod zone;
 
-pub use zone::{ADDRESSES_MAX, BadZone, SERVER_LABEL, SERVER_TTL_S, TTL_S, Zone, is_cluster_label};
+pub use zone::{
+    ADDRESSES_MAX, BadZone, Origin, SERVER_LABEL, SERVER_TTL_S, TTL_S, Zone, is_cluster_label,
+};
 
 /// The longest question that is looked at, in bytes; a longer one is dropped.
 pub const QUERY_BYTES_MAX: usize = 4_096;

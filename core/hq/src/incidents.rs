@@ -59,6 +59,9 @@ pub const FAILOVER: &str = "failover";
 /// The type of an incident: two are alive under one POP id.
 pub const DUPLICATE_POP_ID: &str = "duplicate_pop_id";
 
+/// The type of an incident: the server that is to be told of changes does not take them.
+pub const DNS_UPDATE_FAILED: &str = "dns_update_failed";
+
 /// What an alert is known by, whenever it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);
@@ -172,8 +175,8 @@ pub fn take<R: RowsMut>(
     raise(rows, now, alert, u64::clamp(count, 1, COUNT_MAX))
 }
 
-/// Opens an incident, or counts to the one that is open.
-fn raise<R: RowsMut>(
+/// Opens an incident, or counts to the one that is open: for what HQ itself has to say, and says once.
+pub fn raise<R: RowsMut>(
     rows: &mut R,
     now: UnixTime,
     alert: Alert,

@@ -59,6 +59,38 @@ impl From<ProtoError> for BadZone {
     }
 }
 
+/// The name of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(Name);
+
+impl Origin {
+    /// Reads it, with or without a dot at its end.
+    pub fn parse(text: &str) -> Result<Origin, BadZone> {
+        let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        if text.len() > ORIGIN_BYTES_MAX || !text.split('.').all(is_label) {
+            return Err(BadZone);
+        }
+        Ok(Origin(Name::from_labels(text.split('.').map(str::as_bytes))?))
+    }
+
+    /// The name itself.
+    pub(super) fn name(&self) -> &Name {
+        &self.0
+    }
+
+    /// A name in the zone.
+    pub(super) fn below(&self, label: &str) -> Result<Name, BadZone> {
+        Ok(self.0.prepend_label(label)?)
+    }
+}
+
+impl fmt::Display for Origin {
+    /// With a dot at its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_ascii())
+    }
+}
+
 /// The zone as it is answered from.
 ///
 /// Invariant: with each change of what is answered the serial number grows, so that whoever keeps a
@@ -77,15 +109,11 @@ impl Zone {
     /// A zone without clusters. `server` has the addresses of HQ itself, and `serial` is above every
     /// number that this zone had before: the time in seconds will do.
     pub fn new(origin: &str, server: &[IpAddr], serial: u32) -> Result<Zone, BadZone> {
-        let origin = origin.strip_suffix('.').unwrap_or(origin).to_ascii_lowercase();
-        if origin.len() > ORIGIN_BYTES_MAX || !origin.split('.').all(is_label) {
-            return Err(BadZone);
-        }
-        let origin = Name::from_labels(origin.split('.').map(str::as_bytes))?;
+        let origin = Origin::parse(origin)?;
         Ok(Zone {
-            server: origin.prepend_label(SERVER_LABEL)?,
-            contact: origin.prepend_label(CONTACT_LABEL)?,
-            origin,
+            server: origin.below(SERVER_LABEL)?,
+            contact: origin.below(CONTACT_LABEL)?,
+            origin: origin.0,
             serial,
             server_addresses: addresses(server),
             clusters: BTreeMap::new(),
@@ -209,7 +237,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// As they are kept: each once, and one of version 4 as such.
-fn addresses(given: &[IpAddr]) -> Vec<IpAddr> {
+pub(super) fn addresses(given: &[IpAddr]) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = given.iter().map(IpAddr::to_canonical).collect();
     addresses.sort_unstable();
     addresses.dedup();
