@@ -18,6 +18,7 @@ use connections::Connections;
 
 mod connections;
 mod datagrams;
+pub mod updates;
 
 /// The most TCP connections at once; one more takes the place of the one that has been idle longest.
 pub const CONNECTIONS_MAX: usize = 64;
