@@ -212,7 +212,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
             Refused::NotPrimary(epoch) => self.not_primary(epoch),
             Refused::Imported => Code::Imported.into(),
             Refused::Clock => Code::Clock.into(),
-            Refused::NoLease => Code::NoLease.into(),
+            Refused::NoLease => self.no_lease(),
             Refused::HandingOver(primary) => self.not_primary(Some(Epoch { number: 0, primary })),
         }))
     }
@@ -308,6 +308,15 @@ impl<R: Runtime> Commercial<R> {
     fn agreed_time(&self) -> Option<UnixTime> {
         let origin_ms = *lock(&self.peers_origin_ms);
         origin_ms.map(|origin_ms| skew::agreed_time(origin_ms, wall::instant()))
+    }
+
+    /// Who has yet to hold its first lease of a term is where clients should be; who lost it may not be.
+    fn no_lease(&self) -> Problem {
+        let problem = Problem::from(Code::NoLease);
+        match HeaderValue::from_str(&self.cluster.own_url) {
+            Ok(url) if self.right.until() == Instant(0) => problem.header(PRIMARY_LOCATION, url),
+            _ => problem,
+        }
     }
 
     fn not_primary(&self, epoch: Option<Epoch>) -> Problem {
