@@ -60,9 +60,7 @@ impl World {
             }
             Action::RestartPop { pop } => {
                 let pop = self.name(pop);
-                while let Some(at) = self.alive(pop) {
-                    self.stop(at);
-                }
+                self.stop_all(pop);
                 self.restart(pop);
             }
             Action::PausePop { pop, ms } => {
@@ -90,17 +88,13 @@ impl World {
             Action::PromoteByHand { pop } => self.promote_by_hand(self.name(pop)),
             Action::Replace { pop } => {
                 let pop = self.name(pop);
-                while let Some(at) = self.alive(pop) {
-                    self.stop(at);
-                }
+                self.stop_all(pop);
                 self.tell_hq(Input::Registered { cluster: CLUSTER.into(), pop });
                 self.restart(pop);
             }
             Action::Remove { pop } => {
                 let pop = self.name(pop);
-                while let Some(at) = self.alive(pop) {
-                    self.stop(at);
-                }
+                self.stop_all(pop);
                 self.tell_hq(Input::Removed { cluster: CLUSTER.into(), pop });
             }
             Action::CrashHq => self.crash_hq(),
@@ -118,6 +112,12 @@ impl World {
         }
     }
 
+    fn stop_all(&mut self, pop: PopId) {
+        while let Some(at) = self.alive(pop) {
+            self.stop(at);
+        }
+    }
+
     fn stop(&mut self, at: usize) {
         // What it was about to store may be there.
         let is_stored = self.chance(2) == 0;
@@ -130,9 +130,7 @@ impl World {
 
     /// Somebody starts a POP without HQ, makes it primary, and starts it with HQ again.
     fn promote_by_hand(&mut self, pop: PopId) {
-        while let Some(at) = self.alive(pop) {
-            self.stop(at);
-        }
+        self.stop_all(pop);
         self.restart(pop);
         let at = self.processes.len() - 1;
         self.processes[at].epoch = Some(Epoch::after(self.processes[at].epoch, pop));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clavitor_commercial::renewal::{Answer, LEASE_MS, Renewal};
 use clavitor_core::id::{Epoch, OpId, PopId, StoreId};
 use clavitor_core::time::Instant;
-use clavitor_hq_core::control::{ClusterName, Control, Effect, Input, Members, Row, Start};
+use clavitor_hq_core::control::{ClusterName, Control, Effect, Input, Row, Start};
 
 use crate::Action;
 use crate::pop::{Clock, Deed, Process};
@@ -221,7 +221,8 @@ impl World {
     }
 
     pub(crate) fn is_registered(&self, pop: PopId) -> bool {
-        self.disk.get(CLUSTER).is_some_and(|row| row.pops.contains(&pop))
+        let views = self.control.as_ref().map(|control| control.views(Instant(0)));
+        views.iter().flatten().any(|view| view.pops.iter().any(|known| known.pop == pop))
     }
 
     pub(crate) fn tell_hq(&mut self, input: Input) {
@@ -441,13 +442,14 @@ impl World {
         if row.granted != old.granted || row.epoch == old.epoch || row.granted.is_none() {
             return;
         }
-        let has = |members: &Members, pop| members.pops.contains(&pop);
-        let Some(Epoch { primary, .. }) = row.epoch else { panic!("a term does not go away") };
-        let is_offered = row.offered.as_ref().is_none_or(|offered| has(offered, primary));
-        if !row.acknowledged.pops.iter().any(|pop| row.pops.contains(pop)) {
+        let offered = row.offered.as_ref().unwrap_or(&row.acknowledged);
+        let acknowledged = row.acknowledged.pops.iter();
+        let mut promotable = acknowledged.filter(|pop| offered.pops.contains(pop));
+        if !promotable.clone().any(|pop| row.pops.contains(pop)) {
             return;
         }
-        assert!(has(&row.acknowledged, primary) && is_offered, "{primary} is no member");
+        let Some(Epoch { primary, .. }) = row.epoch else { panic!("a term does not go away") };
+        assert!(promotable.any(|pop| *pop == primary), "{primary} is no member");
     }
 }
 
