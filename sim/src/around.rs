@@ -8,6 +8,7 @@ use clavitor_commercial::frame::Keys;
 use clavitor_core::time::Instant;
 
 use crate::bugs::Bugs;
+use crate::call::Mishaps;
 use crate::event::{Delivery, Event, Fact, Posted, Reply, ToProcess};
 use crate::hq::{self, HQ, Hq, Note};
 use crate::knobs::Knobs;
@@ -37,6 +38,8 @@ pub struct Around {
     pub trace: Trace,
     /// The planted bug, if any.
     pub bugs: Bugs,
+    /// What was last amiss between POPs and HQ.
+    pub mishaps: Mishaps,
     /// What is counted.
     pub counts: Counts,
 }
@@ -70,6 +73,12 @@ pub struct Counts {
     pub shown: u64,
     /// Reports that were sent.
     pub reports: u64,
+    /// Renewals and watches.
+    pub calls: u64,
+    /// Questions for lease votes.
+    pub votes: u64,
+    /// How often another POP became primary.
+    pub failovers: u64,
 }
 
 impl Around {
@@ -138,7 +147,9 @@ impl Around {
         note.back_us = fate.back_us;
         note.is_answer_lost = fate.end == End::AnswerLost;
         self.trace.noted(self.now, &note, fate);
+        let is_cut = self.network.is_cut(link.0, link.1, self.now);
         match fate.end {
+            _ if is_cut => {}
             End::Lost => {}
             End::Reset => {
                 let (op, status) = (note.op, None);
@@ -169,6 +180,7 @@ impl Around {
         }
         if let hq::Reply::Status(status) = reply
             && !is_answer_lost
+            && !self.network.is_cut(HQ, pop, self.now)
         {
             let event = ToProcess::Hq { op, status, is_report };
             self.after_us(back_us, Event::ToProcess { pop, life, event });

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clavitor_commercial::alerts::Item;
 use clavitor_commercial::frame::RECORDS_MAX;
+use clavitor_commercial::lease::{self, Vote};
 use clavitor_commercial::pop::{Effect, Input};
+use clavitor_commercial::renewal;
 use clavitor_commercial::replication::{self, State};
+use clavitor_commercial::vote::Ask;
 use clavitor_commercial::waiters::Release;
 use clavitor_core::alert::AlertType;
 use clavitor_core::hlc::{Clock, Floor};
-use clavitor_core::id::{OpId, PopId, Seq};
+use clavitor_core::id::{Epoch, OpId, PopId, Seq};
 use clavitor_core::pop as community;
 use clavitor_core::telemetry;
+use clavitor_core::time::Instant;
 
 use crate::canary::Canary;
 use crate::hq::Note;
@@ -36,6 +40,8 @@ pub struct Bugs {
     /// How often something was sent to HQ, and what under each key.
     notes: u32,
     offers: BTreeMap<[u8; 16], u32>,
+    /// When processes stood still.
+    pauses: Vec<(u8, Instant, Instant)>,
 }
 
 impl Bugs {
@@ -107,6 +113,9 @@ impl Bugs {
         let has_no_end = self.is(Canary::LostExit) || is_kept;
         effects.retain(|effect| !(has_no_end && is_lost(effect)));
         effects.iter_mut().for_each(|effect| self.spoil_effect(pop, effect));
+        if self.is(Canary::NoVotesAsked) {
+            effects.retain(|it| !matches!(it, Effect::Lease(lease::Effect::AskVote { .. })));
+        }
         let mut more = Vec::new();
         for effect in effects.iter() {
             self.spoil_alerts(pop, effect, &mut more);
@@ -215,6 +224,60 @@ impl Bugs {
         if self.is(Canary::WallClockTimestamp) {
             *clock = Clock::new(pop, Floor::default());
         }
+    }
+
+    /// A process stands still.
+    pub fn note_pause(&mut self, pop: u8, from: Instant, until: Instant) {
+        if self.is(Canary::SuspendNotCounted) {
+            self.pauses.push((pop, from, until));
+        }
+    }
+
+    /// Until when a POP goes by a lease that was told at `told`; times of the world.
+    pub fn spoil_right(&self, pop: u8, told: Instant, until: Instant, now: Instant) -> Instant {
+        match self.canary {
+            Some(Canary::NoStepDown) if until > Instant(0) => Instant(u64::MAX),
+            Some(Canary::SuspendNotCounted) if until > Instant(0) => {
+                let of_it = self.pauses.iter().filter(|pause| pause.0 == pop);
+                let slept = |(_, from, to): &(u8, Instant, Instant)| {
+                    (*to).min(now).0.saturating_sub((*from).max(told).0)
+                };
+                Instant(until.0.saturating_add(of_it.map(slept).sum()))
+            }
+            _ => until,
+        }
+    }
+
+    /// What a question for a vote is answered, without anybody who remembers it.
+    pub fn spoil_question(&self, ask: &Ask, epoch: Option<Epoch>) -> Option<Vote> {
+        let challenge = ask.challenge;
+        self.is(Canary::VoteAndPromotion).then_some(Vote { is_given: true, challenge, epoch })
+    }
+
+    /// Changes what HQ answers to a renewal.
+    pub fn spoil_answer(&self, answer: &mut renewal::Answer) {
+        match answer {
+            renewal::Answer::Lead { grant, .. } if self.is(Canary::NonMemberPromoted) => {
+                let others = grant.members.iter().filter(|it| **it != grant.epoch.primary);
+                let left_out = others.max().copied();
+                grant.members.retain(|member| Some(*member) != left_out);
+            }
+            renewal::Answer::Promote { .. } if self.is(Canary::NobodyPromoted) => {
+                *answer = renewal::Answer::Follow { epoch: None };
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether HQ takes a start for its first.
+    pub fn spoil_first(&self, is_first: bool) -> bool {
+        is_first || self.is(Canary::HqDecidesAtOnce)
+    }
+
+    /// By how many parts in a million HQ's clock goes wrong.
+    pub fn spoil_hq_rate(&self, ppm: i32) -> i32 {
+        // As long as the lease with its margin, by this clock, is the lease by a right one.
+        if self.is(Canary::NoMargin) { ppm + 62_000 } else { ppm }
     }
 
     /// Whether a process does not hear its timer.

@@ -96,6 +96,35 @@ canaries! {
     ReportAfterSignal = "report-after-signal",
     /// A report is sent again and again until it is answered.
     ReportRepeated = "report-repeated",
+    /// A primary goes on taking writes after its lease.
+    NoStepDown = "no-step-down",
+    /// A POP that gave its vote is promoted all the same.
+    VoteAndPromotion = "vote-and-promotion",
+    /// HQ promotes a POP that the primary does not go by.
+    NonMemberPromoted = "non-member-promoted",
+    /// HQ does not wait for longer than the lease.
+    NoMargin = "no-margin",
+    /// A term is stored without a look at the one that is stored.
+    StaleEpochStored = "stale-epoch-stored",
+    /// HQ decides right after its start.
+    HqDecidesAtOnce = "hq-decides-at-once",
+    /// The time that a process stands still does not count against its lease.
+    SuspendNotCounted = "suspend-not-counted",
+    /// A lease is counted from the answer.
+    LeaseFromAnswer = "lease-from-answer",
+    /// A primary asks nobody for a lease vote.
+    NoVotesAsked = "no-votes-asked",
+    /// DNS goes on naming whoever was configured.
+    DnsStays = "dns-stays",
+    /// HQ promotes nobody.
+    NobodyPromoted = "nobody-promoted",
+}
+
+impl Canary {
+    /// Whether it is about leases, and means nothing where there are none.
+    pub fn is_of_leases(self) -> bool {
+        self >= Canary::NoStepDown
+    }
 }
 
 impl fmt::Display for Canary {

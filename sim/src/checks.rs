@@ -3,6 +3,9 @@
 
 mod delivery;
 mod history;
+mod p10;
+mod p11;
+mod p12;
 mod p13;
 mod p14;
 mod p15;
@@ -17,8 +20,11 @@ mod p8;
 mod p9;
 mod reports;
 
+pub(crate) use p3::LEASE;
+
 use crate::around::Around;
 use crate::event::Fact;
+use crate::hq::site::Site;
 use crate::server::{Process, Server};
 
 /// A promise that was broken.
@@ -41,6 +47,7 @@ fn broken(promise: &'static str, what: String) -> Held {
 #[derive(Clone, Copy)]
 struct Sight<'a> {
     servers: &'a [Server],
+    site: &'a Site,
     around: &'a Around,
 }
 
@@ -64,6 +71,9 @@ pub struct Checks {
     p3: p3::Quiet,
     p5: p5::Tried,
     p9: p9::Taken,
+    p10: p10::Writers,
+    p11: p11::Carried,
+    p12: p12::Named,
     p13: p13::Pits,
     p14: p14::Cut,
     p15: p15::Told,
@@ -80,6 +90,9 @@ impl Checks {
             p3: p3::Quiet::new(servers.len()),
             p5: p5::Tried::new(servers.len()),
             p9: p9::Taken::default(),
+            p10: p10::Writers::new(servers.len()),
+            p11: p11::Carried::default(),
+            p12: p12::Named::default(),
             p13: p13::Pits::new(servers.len()),
             p14: p14::Cut::default(),
             p15: p15::Told::new(servers.len()),
@@ -89,9 +102,18 @@ impl Checks {
     }
 
     /// Looks at what happened during an event.
-    pub fn see(&mut self, facts: &[Fact], servers: &[Server], around: &Around) -> Held {
-        let sight = Sight { servers, around };
+    pub fn see(
+        &mut self,
+        facts: &[Fact],
+        servers: &[Server],
+        site: &Site,
+        around: &Around,
+    ) -> Held {
+        let sight = Sight { servers, site, around };
         for fact in facts {
+            self.p10.see(fact, sight)?;
+            self.p11.see(fact, sight)?;
+            self.p12.see(fact);
             self.history.see(fact, sight)?;
             p2::see(&self.history, fact)?;
             p7::in_its_epoch(fact, sight)?;
@@ -110,6 +132,9 @@ impl Checks {
             self.reports.see(fact, sight)?;
             self.p16.see(fact, sight);
         }
+        self.p10.check(sight)?;
+        self.p11.check(sight)?;
+        self.p12.check(sight)?;
         self.p9.note(sight)?;
         self.p14.check(&self.p13, sight)?;
         self.p15.note(sight);
@@ -125,9 +150,10 @@ impl Checks {
         pop: u8,
         facts: &[Fact],
         servers: &[Server],
+        site: &Site,
         around: &Around,
     ) -> Held {
-        let sight = Sight { servers, around };
+        let sight = Sight { servers, site, around };
         facts.iter().try_for_each(|fact| self.p13.see(fact, sight))?;
         self.p13.check(pop, sight)?;
         self.p14.check(&self.p13, sight)

@@ -5,16 +5,20 @@ use std::rc::Rc;
 
 use clavitor_commercial::alerts::Item;
 use clavitor_commercial::frame::{Frame, Refusal, Verdict};
+use clavitor_commercial::lease;
 use clavitor_commercial::tarpit::Held;
 use clavitor_core::alert::Alert;
 use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, OpId, Seq, StoreId};
 use clavitor_core::record::Key;
 use clavitor_core::store::Notice;
+use clavitor_hq_core::control::{self, ClusterName, Row};
 
+use crate::around::Bytes;
+use crate::call::{Back, Call, Question};
 use crate::hq::Note;
 use crate::scanners::Burst;
-use crate::script::{Action, Attack, Request};
+use crate::script::{Action, Attack, Request, Sync};
 use crate::server::{Done, Job};
 
 /// Something that is going to happen.
@@ -41,6 +45,19 @@ pub enum Event {
     Frame(Box<Delivery>),
     /// Something arrives at HQ.
     Note(Box<Note>),
+    /// A POP's question arrives at HQ.
+    Call(Box<Call>),
+    /// A question for a lease vote arrives.
+    Question(Box<Question>),
+    /// HQ's process may be due.
+    ToHq {
+        /// Which process; the event means nothing to a later one.
+        life: u32,
+        /// What.
+        event: ToHq,
+    },
+    /// A client that was refused asks again.
+    Retry(Retry),
     /// A scanner connects.
     Scan {
         /// To whom.
@@ -50,6 +67,42 @@ pub enum Event {
         /// Which one of them.
         nth: u16,
     },
+}
+
+/// A request that was refused, and is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// What was asked.
+    pub request: Request,
+    /// How often.
+    pub tries: u8,
+}
+
+/// Something that is going to happen to HQ's process.
+#[derive(Debug)]
+pub enum ToHq {
+    /// Its machine asked for a tick.
+    Wake,
+    /// A row is committed, or fails.
+    Commit {
+        /// The order.
+        op: OpId,
+        /// Whose row.
+        cluster: ClusterName,
+        /// The row.
+        row: Box<Row>,
+        /// What becomes of it.
+        sync: Sync,
+    },
+    /// The machine hears of a commit.
+    Kept {
+        /// The order.
+        op: OpId,
+        /// Whether it is on disk.
+        is_kept: bool,
+    },
+    /// A watch was held open for long enough.
+    WatchOver(Back),
 }
 
 /// Something that is going to happen to one process.
@@ -79,6 +132,22 @@ pub enum ToProcess {
         status: Option<u16>,
         /// Whether it was to a report.
         is_report: bool,
+    },
+    /// HQ answered, or did not.
+    Lease(Box<lease::Input>),
+    /// A voter answered, or cannot be reached.
+    Voted {
+        /// The order.
+        op: OpId,
+        /// The answer, sealed.
+        bytes: Option<Bytes>,
+    },
+    /// HQ says that there is news, or ends the watch.
+    Watched {
+        /// The order.
+        op: OpId,
+        /// The number of the newest news, if there is any.
+        news: Option<u64>,
     },
     /// Its tarpit asked for a tick.
     PitWake,
@@ -302,6 +371,26 @@ pub enum Fact {
         id: u32,
         /// What.
         what: Scanned,
+    },
+    /// HQ's process started.
+    HqStarted,
+    /// HQ's process ended.
+    HqEnded,
+    /// HQ answers a renewal with a lease.
+    Led {
+        /// Whose.
+        pop: u8,
+        /// In which term.
+        epoch: Epoch,
+    },
+    /// Something happened that HQ keeps in its history.
+    Happened(control::Event),
+    /// An operator who asked a POP, or HQ, for another primary was answered.
+    Switched {
+        /// By whom.
+        pop: u8,
+        /// The term of the new primary, if there is one.
+        epoch: Option<Epoch>,
     },
     /// Faults ended.
     Healed,

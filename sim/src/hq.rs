@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::POPS_MAX;
 
+pub mod site;
+
 /// HQ's place among the links.
 pub const HQ: u8 = 7;
 

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::canary::Canary;
 use crate::entropy::Entropy;
 
+mod leases;
+
+pub use leases::Leases;
+
 macro_rules! rates {
     ($($(#[$doc:meta])* $name:ident: $most:literal,)*) => {
         /// How often each fault happens, in thousandths.
@@ -124,6 +128,8 @@ pub struct Knobs {
     pub has_hq: bool,
     /// How often servers report, in seconds; 0 is never.
     pub report_s: u16,
+    /// Whether HQ gives leases, and what goes wrong around it; else roles come from the configuration.
+    pub leases: Option<Leases>,
     /// The faults.
     pub rates: Rates,
     /// A planted bug, if any.
@@ -149,6 +155,7 @@ impl Default for Knobs {
             per_address: 0,
             has_hq: false,
             report_s: 0,
+            leases: None,
             rates: Rates::default(),
             canary: None,
         }
@@ -162,8 +169,11 @@ impl Knobs {
         Self { pops: 2, operations, ..Self::draw(entropy) }
     }
 
-    /// The knobs of a run of up to five POPs.
+    /// The knobs of a run of up to five POPs; in about half of them HQ gives leases.
     pub fn full(entropy: &mut Entropy) -> Self {
+        if entropy.chance(500) {
+            return Self::led(entropy);
+        }
         let pops = entropy.pick(&[1, 2, 2, 3, 3, 4, 5]);
         let operations = entropy.pick(&[50, 150, 400, 1_000]);
         let is_community = pops == 1 && entropy.chance(500);
@@ -226,6 +236,7 @@ impl Knobs {
             Some(Canary::ReportAfterSignal | Canary::ReportRepeated) => {
                 (self.report_s, self.lull, rates.shutdown) = (90, 20, 30);
             }
+            Some(canary) if canary.is_of_leases() => self.favour_leases(canary),
             _ => {}
         }
     }
@@ -260,6 +271,9 @@ impl fmt::Display for Knobs {
         write!(f, " blob_bytes={} tarpit={}", self.blob_bytes, self.tarpit)?;
         write!(f, " per_address={} has_hq={}", self.per_address, self.has_hq)?;
         write!(f, " report_s={}{}", self.report_s, self.rates)?;
+        if let Some(leases) = &self.leases {
+            write!(f, " {leases}")?;
+        }
         self.canary.map_or(Ok(()), |canary| write!(f, " canary={canary}"))
     }
 }

@@ -11,6 +11,8 @@ pub mod around;
 
 pub mod bugs;
 
+pub mod call;
+
 pub mod canary;
 
 pub mod checks;
@@ -36,6 +38,8 @@ pub mod network;
 pub mod queue;
 
 pub mod recording;
+
+pub mod resolver;
 
 pub mod scanners;
 

@@ -16,7 +16,7 @@ pub const POPS_MAX: usize = 8;
 
 /// Directed links between POPs.
 ///
-/// Invariant: at most `OVERHEARD_MAX` frames and as many acks are remembered.
+/// Invariant: at most `OVERHEARD_MAX` frames, acks, questions for votes and answers to them are remembered.
 #[derive(Debug)]
 pub struct Network {
     cut_until: [[Instant; POPS_MAX]; POPS_MAX],
@@ -24,6 +24,8 @@ pub struct Network {
     is_overheard: bool,
     frames: VecDeque<(u8, u8, Bytes)>,
     acks: VecDeque<Bytes>,
+    asks: VecDeque<(u8, u8, Bytes)>,
+    votes: VecDeque<Bytes>,
     next_answer: [Option<Attack>; POPS_MAX],
     interfered: u64,
 }
@@ -37,6 +39,8 @@ impl Network {
             is_overheard,
             frames: VecDeque::new(),
             acks: VecDeque::new(),
+            asks: VecDeque::new(),
+            votes: VecDeque::new(),
             next_answer: [None; POPS_MAX],
             interfered: 0,
         }
@@ -83,6 +87,36 @@ impl Network {
     pub fn frame(&self, nth: u32) -> Option<&(u8, u8, Bytes)> {
         let at = usize::try_from(nth).ok()?.checked_rem(self.frames.len())?;
         self.frames.get(at)
+    }
+
+    /// Remembers a question for a lease vote.
+    pub fn overhear_ask(&mut self, from: u8, to: u8, bytes: &Bytes) {
+        if self.is_overheard {
+            self.asks.push_back((from, to, bytes.clone()));
+            bound(&mut self.asks);
+        }
+    }
+
+    /// A remembered question: sender, receiver, bytes.
+    pub fn ask(&self, nth: u32) -> Option<&(u8, u8, Bytes)> {
+        let at = usize::try_from(nth).ok()?.checked_rem(self.asks.len())?;
+        self.asks.get(at)
+    }
+
+    /// What arrives in place of a voter's answer.
+    pub fn interfere_vote(&mut self, to: u8, vote: Bytes) -> Bytes {
+        let next = self.next_answer[usize::from(to)].take();
+        let arrives = match next {
+            Some(Attack::StaleAck) => self.votes.front().unwrap_or(&vote).clone(),
+            Some(Attack::TamperAck) => flip(&vote, self.interfered),
+            Some(_) | None => vote.clone(),
+        };
+        self.interfered += u64::from(next.is_some());
+        if self.is_overheard {
+            self.votes.push_back(vote);
+            bound(&mut self.votes);
+        }
+        arrives
     }
 
     /// Interferes with the next ack to a POP.

@@ -73,6 +73,11 @@ impl Plan {
         Self::drawn(seed, Knobs::full)
     }
 
+    /// A run in which HQ gives leases, decided by a seed.
+    pub fn led(seed: u64) -> Self {
+        Self::drawn(seed, Knobs::led)
+    }
+
     fn drawn(seed: u64, knobs: impl FnOnce(&mut Entropy) -> Knobs) -> Self {
         let mut entropy = Entropy::of_seed(seed);
         let knobs = knobs(&mut entropy);

@@ -6,7 +6,7 @@ use std::fmt;
 use clavitor_core::codec;
 use serde::{Deserialize, Serialize};
 
-use crate::hq::{STORM_MAX, Storm};
+use crate::hq::{HQ, STORM_MAX, Storm};
 use crate::knobs::Knobs;
 use crate::network::POPS_MAX;
 use crate::run::{Outcome, Plan, Source};
@@ -128,10 +128,10 @@ impl RunFile {
         let pops = self.knobs.pops;
         let has_pops = pops > 0 && usize::from(pops) < POPS_MAX;
         let mut actions = self.record.actions.iter();
-        let interrupted = self.interrupt.iter().all(|it| is_among(&it.action, pops));
+        let interrupted = self.interrupt.iter().all(|it| is_among(&it.action, &self.knobs));
         has_pops
             && interrupted
-            && actions.all(|(at_ms, action)| *at_ms <= MS_MAX && is_among(action, pops))
+            && actions.all(|(at_ms, action)| *at_ms <= MS_MAX && is_among(action, &self.knobs))
     }
 }
 
@@ -141,7 +141,8 @@ fn version_in(payload: &[u8]) -> Option<String> {
     String::from_utf8(text.to_vec()).ok().filter(|text| text.len() < 64)
 }
 
-fn is_among(action: &Action, pops: u8) -> bool {
+fn is_among(action: &Action, knobs: &Knobs) -> bool {
+    let is_led = knobs.leases.is_some();
     match *action {
         Action::Ask { request: Request::Put { bytes: BLOB_MAX.., .. }, .. } => false,
         Action::SetClock { ahead_ms, .. } if ahead_ms.unsigned_abs() > MS_MAX => false,
@@ -153,8 +154,28 @@ fn is_among(action: &Action, pops: u8) -> bool {
         }
         Action::Storm { storm: Storm { count: STORM_MAX.., .. }, .. } => false,
         Action::Ask { pop: Action::PRIMARY, .. } => true,
-        mut action => action.pops_mut().into_iter().flatten().all(|pop| *pop < pops),
+        mut action => {
+            let may_be_hq = is_led && is_done_to_hq(action);
+            let is_there = |pop: u8| {
+                pop < knobs.pops || (may_be_hq && pop == HQ) || (is_led && pop == Action::PRIMARY)
+            };
+            action.pops_mut().into_iter().flatten().all(|pop| is_there(*pop))
+        }
     }
+}
+
+/// Whether it may happen to HQ.
+fn is_done_to_hq(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Crash { .. }
+            | Action::Pause { .. }
+            | Action::Drift { .. }
+            | Action::FillDisk { .. }
+            | Action::HangDisk { .. }
+            | Action::Cut { .. }
+            | Action::Switchover { .. }
+    )
 }
 
 #[cfg(test)]

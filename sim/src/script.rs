@@ -115,11 +115,19 @@ pub enum Action {
     Storm { pop: u8, storm: Storm },
     /// HQ is in a mood for a while.
     Mood { mood: Mood, ms: u32 },
+    /// A POP is cut off from every other and from HQ, in both directions.
+    Isolate { pop: u8, ms: u32 },
+    /// An operator asks a POP, or HQ, to let `to` be primary, or whoever holds most.
+    Switchover { pop: u8, to: u8 },
 }
 
 impl Action {
-    /// In place of a POP: whoever takes writes, as far as clients know.
+    /// In place of a POP: whoever takes writes, as far as clients know; where something is done to it,
+    /// as far as HQ knows.
     pub const PRIMARY: u8 = u8::MAX;
+
+    /// In place of the POP to hand over to: whoever holds most.
+    pub const ANYBODY: u8 = u8::MAX;
 
     /// The POPs that it is about.
     pub fn pops_mut(&mut self) -> [Option<&mut u8>; 2] {
@@ -139,8 +147,10 @@ impl Action {
             | Action::Copy { pop }
             | Action::PutBack { pop, .. }
             | Action::Scan { pop, .. }
-            | Action::Storm { pop, .. } => [Some(pop), None],
+            | Action::Storm { pop, .. }
+            | Action::Isolate { pop, .. } => [Some(pop), None],
             Action::Cut { from, to, .. } => [Some(from), Some(to)],
+            Action::Switchover { pop, to } => [Some(pop), Some(to)],
             Action::Heal | Action::Mood { .. } => [None, None],
         }
     }

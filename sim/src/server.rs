@@ -1,7 +1,7 @@
 //! One POP: what survives its process, and the process itself, which drives the very machine that
 //! servers run.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use clavitor_commercial::alerts;
 use clavitor_commercial::cluster::Cluster;
@@ -24,12 +24,15 @@ mod drive;
 mod effects;
 mod groups;
 mod job;
+mod leases;
 mod notes;
 mod pit;
 mod receive;
 mod run;
 mod send;
+mod votes;
 
+pub use leases::Right;
 pub use notes::Keep;
 pub use pit::Pit;
 
@@ -100,6 +103,8 @@ pub struct Process {
     pub books: u32,
     /// Its tarpit, if its edition has one.
     pub pit: Option<Pit>,
+    /// Its right to take writes, and what it asks others about it.
+    pub right: Right,
     peers_origin_ms: Option<i64>,
     waits: BTreeMap<OpId, Wait>,
     next_wait: u64,
@@ -114,7 +119,7 @@ pub struct Process {
     shelf: VecDeque<Book>,
     is_shelving: bool,
     writer: Writer,
-    armed: Option<Instant>,
+    armed: BTreeSet<Instant>,
     awaits_quiet: bool,
     is_ended: bool,
 }

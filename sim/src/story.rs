@@ -63,6 +63,13 @@ pub fn of_action(action: &Action) -> String {
         Action::Storm { pop, storm } => {
             format!("{} alerts of {} kinds at {}", storm.count, storm.kinds, name(pop))
         }
+        Action::Isolate { pop, ms } => {
+            format!("{} is cut off from everybody for {}", name(pop), span(ms.into()))
+        }
+        Action::Switchover { pop, to } => {
+            let to = if to == Action::ANYBODY { "somebody else".to_owned() } else { name(to) };
+            format!("an operator asks {} to let {to} be primary", name(pop))
+        }
         Action::Mood { mood, ms } => format!("HQ {} for {}", of_mood(mood), span(ms.into())),
     }
 }

@@ -21,6 +21,25 @@ pub const FAILURES_MAX: usize = 20;
 /// How many runs a thread does between two looks at what the others do.
 const BATCH: u64 = 16;
 
+/// What kind of runs a swarm is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Of every kind.
+    #[default]
+    Full,
+    /// Small ones: a pair of POPs, whose roles come from the configuration.
+    Lite,
+    /// Those in which HQ gives leases.
+    Led,
+}
+
+impl Kind {
+    /// The kind that shows a planted bug.
+    pub fn of_canary(canary: Canary) -> Self {
+        if canary.is_of_leases() { Kind::Led } else { Kind::Lite }
+    }
+}
+
 /// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
@@ -30,8 +49,8 @@ pub struct Order {
     pub base: u64,
     /// How many threads.
     pub jobs: usize,
-    /// Whether every run is a small one.
-    pub is_lite: bool,
+    /// What kind of runs.
+    pub kind: Kind,
     /// Whether every run is run twice, and both compared.
     pub is_checked: bool,
     /// A planted bug, if any.
@@ -112,8 +131,12 @@ impl Summary {
 }
 
 /// The run of a seed.
-pub fn plan(is_lite: bool, canary: Option<Canary>, seed: u64) -> Plan {
-    let mut plan = if is_lite { Plan::lite(seed) } else { Plan::full(seed) };
+pub fn plan(kind: Kind, canary: Option<Canary>, seed: u64) -> Plan {
+    let mut plan = match kind {
+        Kind::Full => Plan::full(seed),
+        Kind::Lite => Plan::lite(seed),
+        Kind::Led => Plan::led(seed),
+    };
     plan.knobs.canary = canary;
     plan
 }
@@ -151,7 +174,7 @@ fn work(
         let mut mine = Summary::default();
         for number in first..order.runs.min(first.saturating_add(batch)) {
             let seed = seed_of(order.base, number);
-            let plan = plan(order.is_lite, order.canary, seed);
+            let plan = plan(order.kind, order.canary, seed);
             let (outcome, verdict) = judge(&plan, order.is_checked);
             mine.add(number + 1, seed, &plan, &outcome, verdict);
         }
@@ -179,6 +202,9 @@ impl Counts {
         self.posts += other.posts;
         self.shown += other.shown;
         self.reports += other.reports;
+        self.calls += other.calls;
+        self.votes += other.votes;
+        self.failovers += other.failovers;
     }
 }
 
@@ -192,7 +218,7 @@ mod tests {
             runs: 40,
             base: 3,
             jobs: 1,
-            is_lite: true,
+            kind: Kind::Lite,
             is_checked: false,
             canary: None,
             keeps_going: true,

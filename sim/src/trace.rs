@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::event::{Answer, Delivery, Fact, Posted};
-use crate::hq::Note;
+use crate::hq::{HQ, Note};
 use crate::script::{Action, End, Fate, Request};
 use crate::server::{Back, Server};
 
@@ -314,7 +314,10 @@ impl Trace {
     }
 }
 
-/// What a POP is called in traces.
+/// What a POP, or HQ, is called in traces.
 pub fn name(pop: u8) -> String {
+    if pop == HQ {
+        return "HQ".to_owned();
+    }
     char::from(b'a'.saturating_add(pop)).to_string()
 }

@@ -1,13 +1,17 @@
 //! A whole world: servers, links, disks, clocks and clients, moved on one event at a time.
 
+use clavitor_commercial::pop::Input;
 use clavitor_core::time::Instant;
+use clavitor_hq_core::control;
 
 use crate::around::{Around, Counts};
 use crate::bugs::Bugs;
+use crate::call::Mishaps;
 use crate::checks::Checks;
 use crate::clients::Clients;
-use crate::event::{Event, Fact, Posted, ToProcess};
-use crate::hq::Hq;
+use crate::event::{Event, Fact, Posted, ToHq, ToProcess};
+use crate::hq::site::Site;
+use crate::hq::{HQ, Hq};
 use crate::knobs::Knobs;
 use crate::network::Network;
 use crate::queue::Queue;
@@ -16,6 +20,7 @@ use crate::server::Server;
 use crate::trace::{Level, Mark, Trace};
 
 mod act;
+mod led;
 mod rest;
 
 pub use rest::Pending;
@@ -65,6 +70,8 @@ pub struct World {
     pub around: Around,
     /// The servers, by their place.
     pub servers: Vec<Server>,
+    /// HQ, where it gives leases.
+    pub site: Site,
     clients: Clients,
     checks: Checks,
     interrupt: Option<Interrupt>,
@@ -91,13 +98,16 @@ impl World {
             facts: Vec::new(),
             trace: Trace::new(level),
             bugs: Bugs::new(knobs.canary),
+            mishaps: Mishaps::default(),
             counts: Counts::default(),
             knobs,
         };
         let checks = Checks::new(&servers);
+        let site = Site::new(servers.iter().map(|server| server.pop).collect());
         let mut world = Self {
             around,
             servers,
+            site,
             clients: Clients::default(),
             checks,
             interrupt,
@@ -106,6 +116,7 @@ impl World {
             facts: Vec::new(),
         };
         (0..world.around.knobs.pops)
+            .chain(world.around.knobs.leases.map(|_| HQ))
             .for_each(|pop| world.around.queue.push(Instant(0), Event::Start(pop)));
         world.schedule_next();
         world
@@ -170,6 +181,15 @@ impl World {
             Event::ToProcess { pop, .. } => *pop,
             Event::Frame(delivery) => delivery.to,
             Event::Scan { pop, .. } => *pop,
+            Event::Question(question) => question.to,
+            Event::Call(_) | Event::ToHq { .. } => {
+                let site = &mut self.site;
+                if site.process.is_some() && self.around.now < site.paused_until {
+                    site.deferred.push_back(event);
+                    return None;
+                }
+                return Some(event);
+            }
             _ => return Some(event),
         };
         let server = &mut self.servers[usize::from(pop)];
@@ -182,6 +202,16 @@ impl World {
 
     /// Whether an event means nothing any more: it is not even counted.
     fn is_stale(&mut self, event: &Event) -> bool {
+        if let Event::ToHq { life, event } = event {
+            if self.site.life != *life || self.site.process.is_none() {
+                return true;
+            }
+            let is_early = matches!(event, ToHq::Wake) && !self.site.on_wake(&self.around);
+            if is_early {
+                self.site.drive(&mut self.around);
+            }
+            return is_early;
+        }
         let Event::ToProcess { pop, life, event } = event else { return false };
         let now = self.around.now;
         let server = &mut self.servers[usize::from(*pop)];
@@ -208,6 +238,17 @@ impl World {
                 self.schedule_next();
             }
             Event::Heal => self.heal(),
+            Event::Start(HQ) => self.site.start(around),
+            Event::Call(call) => self.site.on_call(*call, around),
+            Event::ToHq { event, .. } => {
+                around.counts.wakes += u64::from(matches!(event, ToHq::Wake));
+                self.site.on_event(event, around);
+            }
+            Event::Retry(retry) => self.ask(Action::PRIMARY, retry.request, retry.tries),
+            Event::Question(question) => {
+                let server = &mut self.servers[usize::from(question.to)];
+                server.on_question(*question, around);
+            }
             Event::Start(pop) => {
                 let is_community = around.knobs.is_community;
                 self.servers[usize::from(pop)].start(is_community, around);
@@ -225,6 +266,9 @@ impl World {
                     ToProcess::Closed => server.on_closed(),
                     ToProcess::Reply(reply) => server.on_reply(&reply, around),
                     ToProcess::Hq { op, status, is_report } => server.on_hq(op, status, is_report),
+                    ToProcess::Lease(input) => server.tell(Input::Lease(*input)),
+                    ToProcess::Voted { op, bytes } => server.on_voted(op, bytes),
+                    ToProcess::Watched { op, news } => server.on_watched(op, news),
                     ToProcess::PitWake | ToProcess::Left { .. } => {}
                 }
             }
@@ -265,7 +309,8 @@ impl World {
     /// The rest of the world takes no note of scanners.
     fn settle_scanners(&mut self, pop: u8) -> Result<(), Failure> {
         std::mem::swap(&mut self.facts, &mut self.around.facts);
-        let seen = self.checks.see_scanners(pop, &self.facts, &self.servers, &self.around);
+        let (servers, site) = (&self.servers, &self.site);
+        let seen = self.checks.see_scanners(pop, &self.facts, servers, site, &self.around);
         if self.around.trace.level() >= Level::Short {
             for fact in &self.facts {
                 self.around.trace.fact(self.around.now, fact);
@@ -282,11 +327,16 @@ impl World {
                 server.drive(&mut self.around);
             }
         }
+        if self.site.is_running(self.around.now) {
+            self.site.drive(&mut self.around);
+        }
         std::mem::swap(&mut self.facts, &mut self.around.facts);
         for fact in &self.facts {
-            self.clients.see(fact, &mut self.around.counts);
+            let is_changed = matches!(fact, Fact::Happened(control::Event::PrimaryChanged(_)));
+            self.around.counts.failovers += u64::from(is_changed);
+            self.clients.see(fact, &self.servers, &mut self.around);
         }
-        let seen = self.checks.see(&self.facts, &self.servers, &self.around);
+        let seen = self.checks.see(&self.facts, &self.servers, &self.site, &self.around);
         if self.around.trace.level() >= Level::Short {
             for fact in &self.facts {
                 self.around.trace.fact(self.around.now, fact);

@@ -106,7 +106,8 @@ fn is_command(command: &str) -> bool {
     let words: Vec<&str> = command.split(' ').collect();
     match words.as_slice() {
         ["bash", script] => root().join(script).is_file(),
-        ["clavitor-sim", "swarm", "--runs", runs] => runs.parse::<u64>().is_ok(),
+        ["clavitor-sim", "swarm", "--runs", runs]
+        | ["clavitor-sim", "swarm", "--runs", runs, "--led"] => runs.parse::<u64>().is_ok(),
         ["clavitor-sim", "run", "--scenario", name, "--seed", _] => scenarios::find(name).is_some(),
         _ => false,
     }

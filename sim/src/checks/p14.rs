@@ -25,7 +25,9 @@ impl Cut {
         let is_idle = !is_unsettled(server, process)
             && process.requests == 0
             && server.slow_until <= sight.around.now
-            && process.views.iter().all(|view| view.state == State::Idle);
+            && process.views.iter().all(|view| view.state == State::Idle)
+            // Whoever gives a lease back waits for HQ to hear of it.
+            && sight.around.knobs.leases.is_none();
         if is_idle && pits.held(*pop) > 0 {
             self.idle.push((*pop, server.life, sight.around.now));
         }

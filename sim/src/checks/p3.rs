@@ -9,6 +9,9 @@ use clavitor_core::time::Instant;
 use super::{Held, Sight, broken};
 use crate::server::{Process, Server};
 
+/// Why a POP wakes for its lease, for which there is no end.
+pub(crate) const LEASE: &[&str] = &["renewal", "votes", "hand-over", "lease"];
+
 /// What was looked at last, so that nothing is looked at twice.
 type Looked = (Instant, &'static str, Seq, u64);
 
@@ -25,10 +28,12 @@ impl Quiet {
     pub(super) fn check(&mut self, sight: Sight<'_>) -> Held {
         for (server, process) in sight.running() {
             let Some((at, why)) = process.machine.next_wake() else { continue };
-            let is_workers =
-                !matches!(why, "shutdown" | "waiter" | "unheard" | "alerts" | "telemetry");
+            let is_of_lease = LEASE.contains(&why);
+            let is_workers = !is_of_lease
+                && !matches!(why, "shutdown" | "waiter" | "unheard" | "alerts" | "telemetry");
             let knobs = &sight.around.knobs;
             let is_asked = match why {
+                _ if is_of_lease => knobs.leases.is_some(),
                 "alerts" => knobs.has_hq,
                 "telemetry" => knobs.report_s > 0,
                 _ => true,

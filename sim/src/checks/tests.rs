@@ -157,7 +157,7 @@ fn see(facts: &[Fact]) -> Option<&'static str> {
         assert!(world.step().is_ok());
     }
     let mut checks = Checks::new(&world.servers);
-    let seen = checks.see(facts, &world.servers, &world.around);
+    let seen = checks.see(facts, &world.servers, &world.site, &world.around);
     seen.err().map(|broken| broken.promise)
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clavitor_sim::canary::Canary;
 use clavitor_sim::scenarios::{self, Scenario};
+use clavitor_sim::swarm::Kind;
 use clavitor_sim::trace::Level;
 use lexopt::Arg;
 
@@ -134,6 +135,16 @@ impl Arguments {
             Some(text) => {
                 Err(Stop::usage(format!("--trace: \"{text}\" is neither short nor full")))
             }
+        }
+    }
+
+    /// What kind of runs.
+    pub(crate) fn kind(&self) -> Result<Kind, Stop> {
+        match (self.has(commands::LITE.name), self.has(commands::LED.name)) {
+            (false, false) => Ok(Kind::Full),
+            (true, false) => Ok(Kind::Lite),
+            (false, true) => Ok(Kind::Led),
+            (true, true) => Err(Stop::usage("--lite or --led, not both")),
         }
     }
 

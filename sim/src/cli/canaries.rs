@@ -1,7 +1,7 @@
 //! `clavitor-sim canaries`: what the checkers are worth.
 
 use clavitor_sim::canary::Canary;
-use clavitor_sim::swarm::{self, Failed, Order};
+use clavitor_sim::swarm::{self, Failed, Kind, Order};
 use clavitor_sim::verdict::Verdict;
 
 use super::arguments::{self, Arguments};
@@ -25,11 +25,12 @@ pub(crate) fn canaries(mut arguments: Arguments) -> Result<Exit, Stop> {
     let widest = Canary::ALL.iter().map(|canary| canary.as_str().len()).max().unwrap_or_default();
     let mut uncaught = Vec::new();
     for canary in wanted {
+        let kind = Kind::of_canary(canary);
         let order = Order {
             runs,
             base,
             jobs,
-            is_lite: true,
+            kind,
             is_checked: false,
             canary: Some(canary),
             keeps_going: false,
@@ -44,12 +45,12 @@ pub(crate) fn canaries(mut arguments: Arguments) -> Result<Exit, Stop> {
             continue;
         };
         // A run that fails anyway shows nothing.
-        if let Some(class) = Verdict::from(&swarm::plan(true, None, *seed).run().end).class() {
-            let sound = command_of_seed(*seed, true, None);
+        if let Some(class) = Verdict::from(&swarm::plan(kind, None, *seed).run().end).class() {
+            let sound = command_of_seed(*seed, kind, None);
             let what = format!("{canary}: run {number} fails without the bug as well: {sound}");
             return Err(Stop::with(Exit::from(Some(class)), what));
         }
-        let again = command_of_seed(*seed, true, Some(canary));
+        let again = command_of_seed(*seed, kind, Some(canary));
         let (name, label) = (canary.as_str(), verdict.label());
         say(&format!("{name:<widest$}  caught in run {number:<5} {label:<16} {again}\n"))?;
     }

@@ -30,6 +30,8 @@ pub(crate) static SEED: Opt = option("seed", "N", "decides everything that is le
 static BASE: Opt = option("seed", "N", "decides the seeds of all runs [1]");
 pub(crate) static LITE: Opt =
     option("lite", "", "a pair of POPs and about 200 requests, not up to five POPs");
+pub(crate) static LED: Opt =
+    option("led", "", "only worlds in which HQ gives leases, and primaries fail");
 pub(crate) static CHECK: Opt = option("check", "", "run it twice, and compare both runs");
 pub(crate) static TRACE: Opt = option(
     "trace",
@@ -51,7 +53,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "[--scenario NAME] --seed N",
         about: "One run: a named scenario, or the run that a swarm makes of a seed.",
         operands_max: 0,
-        options: &[&SCENARIO, &SEED, &LITE, &TRACE, &CHECK, &CANARY],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &TRACE, &CHECK, &CANARY],
         act: run::run,
     },
     Command {
@@ -60,7 +62,7 @@ pub(crate) static ALL: &[Command] = &[
         about: "Many runs, each of a seed of its own, with knobs of its own. The first failures are \
                 told of one by one.",
         operands_max: 0,
-        options: &[&RUNS, &BASE, &JOBS, &LITE, &CHECK, &CANARY, &OUTPUT_DIR],
+        options: &[&RUNS, &BASE, &JOBS, &LITE, &LED, &CHECK, &CANARY, &OUTPUT_DIR],
         act: swarm::swarm,
     },
     Command {
@@ -76,7 +78,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "([--scenario NAME] --seed N | FILE)",
         about: "Takes away from a failing run whatever it fails without, and tells what is left.",
         operands_max: 1,
-        options: &[&SCENARIO, &SEED, &LITE, &CANARY, &RUNS_OF_SEARCH, &OUTPUT],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &CANARY, &RUNS_OF_SEARCH, &OUTPUT],
         act: minimise::minimise,
     },
     Command {
@@ -84,7 +86,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "([--scenario NAME] --seed N | FILE) --output FILE",
         about: "Draws a run as one self-contained SVG.",
         operands_max: 1,
-        options: &[&SCENARIO, &SEED, &LITE, &CANARY, &OUTPUT],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &CANARY, &OUTPUT],
         act: timeline::timeline,
     },
     Command {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clavitor_sim::minimise::{self, Minimised};
 use clavitor_sim::run::Plan;
 use clavitor_sim::runfile::RunFile;
+use clavitor_sim::swarm::Kind;
 use clavitor_sim::trace::Level;
 use clavitor_sim::{panics, story, swarm};
 
@@ -53,15 +54,15 @@ pub(crate) fn minimise(mut arguments: Arguments) -> Result<Exit, Stop> {
 
 /// The run that a command line names by seed or by file, and the command for it.
 pub(crate) fn which(arguments: &mut Arguments, command: &str) -> Result<(Plan, String), Stop> {
-    let (is_lite, canary, seed) = (arguments.has("lite"), arguments.canary()?, arguments.seed()?);
+    let (kind, canary, seed) = (arguments.kind()?, arguments.canary()?, arguments.seed()?);
     match (arguments.operand(), seed) {
         (Some(_), Some(_)) => Err(Stop::usage(format!("{command}: a FILE or --seed, not both"))),
         (None, None) => Err(Stop::usage(format!("{command}: needs --seed N or a FILE"))),
         (None, Some(seed)) => {
-            let origin = command_of_seed(seed, is_lite, canary);
-            Ok((swarm::plan(is_lite, canary, seed), origin))
+            let origin = command_of_seed(seed, kind, canary);
+            Ok((swarm::plan(kind, canary, seed), origin))
         }
-        (Some(_), None) if is_lite || canary.is_some() => Err(Stop::usage(format!(
+        (Some(_), None) if kind != Kind::Full || canary.is_some() => Err(Stop::usage(format!(
             "{command}: a FILE says all of it; leave the other options out"
         ))),
         (Some(operand), None) => {

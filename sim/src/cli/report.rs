@@ -4,15 +4,24 @@ use std::fmt::Write as _;
 
 use clavitor_sim::canary::Canary;
 use clavitor_sim::run::Outcome;
+use clavitor_sim::swarm::Kind;
 use clavitor_sim::trace::Level;
 use clavitor_sim::verdict::Verdict;
 
 use super::{Stop, say};
 
 /// The command that runs a seed again.
-pub(crate) fn command_of_seed(seed: u64, is_lite: bool, canary: Option<Canary>) -> String {
-    let lite = if is_lite { " --lite" } else { "" };
-    format!("clavitor-sim run --seed {seed}{lite}{}", planted(canary))
+pub(crate) fn command_of_seed(seed: u64, kind: Kind, canary: Option<Canary>) -> String {
+    format!("clavitor-sim run --seed {seed}{}{}", option(kind), planted(canary))
+}
+
+/// The option that asks for a kind of runs.
+pub(crate) fn option(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Full => "",
+        Kind::Lite => " --lite",
+        Kind::Led => " --led",
+    }
 }
 
 /// The option that plants a bug again.

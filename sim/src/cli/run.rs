@@ -2,7 +2,7 @@
 
 use clavitor_sim::run::{Outcome, Plan};
 use clavitor_sim::scenarios::{Ran, Scenario};
-use clavitor_sim::swarm;
+use clavitor_sim::swarm::{self, Kind};
 use clavitor_sim::trace::Level;
 use clavitor_sim::verdict::{Verdict, compare, judge};
 
@@ -14,10 +14,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Stop> {
     let Some(seed) = arguments.seed()? else { return Err(Stop::usage("run: needs --seed N")) };
     let trace = arguments.trace()?;
     let level = trace.unwrap_or(Level::Digest);
+    let kind = arguments.kind()?;
     let (canary, is_checked) = (arguments.canary()?, arguments.has("check"));
     if let Some(scenario) = arguments.scenario()? {
-        if arguments.has("lite") {
-            return Err(Stop::usage("run: --lite is about runs without a scenario"));
+        if kind != Kind::Full {
+            return Err(Stop::usage("run: --lite and --led are about runs without a scenario"));
         }
         let mut plan = Plan { level, ..scenario.plan(seed) };
         plan.knobs.canary = canary;
@@ -30,8 +31,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Stop> {
         say(&about(&ran))?;
         return end(&ran.outcome, &verdict, is_checked, &command);
     }
-    let plan = Plan { level, ..swarm::plan(arguments.has("lite"), canary, seed) };
-    let command = command_of_seed(seed, arguments.has("lite"), canary);
+    let plan = Plan { level, ..swarm::plan(kind, canary, seed) };
+    let command = command_of_seed(seed, kind, canary);
     say(&format!("{command}\n{}\n", plan.knobs))?;
     let (outcome, verdict) = judge(&plan, is_checked);
     report::trace(&outcome, trace)?;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use clavitor_sim::canary::Canary;
 use clavitor_sim::panics;
 use clavitor_sim::runfile::RunFile;
-use clavitor_sim::swarm::{self, Failed, Order, Summary};
+use clavitor_sim::swarm::{self, Failed, Kind, Order, Summary};
 
 use super::arguments::Arguments;
-use super::report::{command_of_seed, grouped, planted};
+use super::report::{command_of_seed, grouped, option, planted};
 use super::{Exit, Stop, say};
 
 /// How often progress is told of: on a terminal, and elsewhere.
@@ -27,7 +27,7 @@ pub(crate) fn swarm(arguments: Arguments) -> Result<Exit, Stop> {
         runs,
         base: arguments.seed()?.unwrap_or(1),
         jobs: arguments.jobs()?,
-        is_lite: arguments.has("lite"),
+        kind: arguments.kind()?,
         is_checked: arguments.has("check"),
         canary: arguments.canary()?,
         keeps_going: true,
@@ -51,10 +51,10 @@ pub(crate) fn swarm(arguments: Arguments) -> Result<Exit, Stop> {
 }
 
 fn command(order: &Order) -> String {
-    let switch = |is_on, text: &'static str| if is_on { text } else { "" };
-    let (lite, check) = (switch(order.is_lite, " --lite"), switch(order.is_checked, " --check"));
+    let check = if order.is_checked { " --check" } else { "" };
+    let kind = option(order.kind);
     let (runs, base, canary) = (order.runs, order.base, planted(order.canary));
-    format!("clavitor-sim swarm --runs {runs} --seed {base}{lite}{check}{canary}")
+    format!("clavitor-sim swarm --runs {runs} --seed {base}{kind}{check}{canary}")
 }
 
 /// Runs a swarm, and tells of its progress on standard error.
@@ -103,6 +103,11 @@ fn told(summary: &Summary, order: &Order) -> String {
     line("events", format!("{events}, of which {frames} frames"));
     let (requests, done) = (grouped(counts.requests), grouped(counts.acknowledged));
     line("requests", format!("{requests}, of which {done} acknowledged"));
+    if counts.calls > 0 {
+        let (calls, votes) = (grouped(counts.calls), grouped(counts.votes));
+        let terms = grouped(counts.failovers);
+        line("leases", format!("{terms} terms, {calls} calls of HQ, {votes} questions for votes"));
+    }
     line(
         "took",
         format!(
@@ -117,7 +122,7 @@ fn told(summary: &Summary, order: &Order) -> String {
     let _ = writeln!(out, "coverage   in so many runs was seen:\n{}", summary.coverage);
     for failed in summary.failed.values().take(TOLD) {
         let Failed { number, seed, verdict } = failed;
-        let command = command_of_seed(*seed, order.is_lite, order.canary);
+        let command = command_of_seed(*seed, order.kind, order.canary);
         let _ = writeln!(out, "run {number}: {verdict}\n{command}\n");
     }
     out.truncate(out.trim_end().len());
@@ -127,16 +132,16 @@ fn told(summary: &Summary, order: &Order) -> String {
 
 fn write(directory: &Path, failed: &Failed, order: &Order) -> Result<(), Stop> {
     let path = directory.join(format!("{}.run", failed.seed));
-    let origin = command_of_seed(failed.seed, order.is_lite, order.canary);
+    let origin = command_of_seed(failed.seed, order.kind, order.canary);
     panics::be_quiet(true);
-    let file = run_file(order.is_lite, order.canary, failed.seed, origin);
+    let file = run_file(order.kind, order.canary, failed.seed, origin);
     panics::be_quiet(false);
     super::replay::write(&path, &file)?;
     say(&format!("clavitor-sim replay {}\n", path.display()))
 }
 
-fn run_file(is_lite: bool, canary: Option<Canary>, seed: u64, origin: String) -> RunFile {
-    let plan = swarm::plan(is_lite, canary, seed);
+fn run_file(kind: Kind, canary: Option<Canary>, seed: u64, origin: String) -> RunFile {
+    let plan = swarm::plan(kind, canary, seed);
     let outcome = plan.run();
     RunFile::of(&plan, &outcome, origin)
 }

@@ -3,6 +3,7 @@
 use clavitor_sim::panics;
 use clavitor_sim::run::Plan;
 use clavitor_sim::scenarios::Ran;
+use clavitor_sim::swarm::Kind;
 use clavitor_sim::timeline::Subject;
 use clavitor_sim::trace::Level;
 use clavitor_sim::verdict::Verdict;
@@ -40,8 +41,8 @@ pub(crate) fn ran(arguments: &mut Arguments, command: &str) -> Result<(Ran, Stri
     let (Some(scenario), Some(seed)) = (scenario, seed) else {
         return Err(Stop::usage(format!("{command}: needs --seed N")));
     };
-    if arguments.has("lite") || arguments.operand().is_some() {
-        let what = "a scenario takes neither --lite nor a FILE";
+    if arguments.kind()? != Kind::Full || arguments.operand().is_some() {
+        let what = "a scenario takes neither --lite nor --led nor a FILE";
         return Err(Stop::usage(format!("{command}: {what}")));
     }
     let mut plan = Plan { level: Level::Short, ..scenario.plan(seed) };

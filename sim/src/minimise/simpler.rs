@@ -2,7 +2,7 @@
 
 use super::{Case, Search};
 use crate::hq::HQ;
-use crate::knobs::{Knobs, Rates};
+use crate::knobs::{Knobs, Leases, Rates};
 use crate::script::{Action, Condition, Fate, Request, Sync};
 
 impl Search<'_> {
@@ -85,8 +85,9 @@ impl Search<'_> {
 
 /// Once everything is written down, most knobs decide nothing.
 fn lower_knobs(case: &mut Case) {
-    let Knobs { pops, is_community, canary, tarpit, per_address, has_hq, report_s, .. } =
+    let Knobs { pops, is_community, canary, tarpit, per_address, has_hq, report_s, leases, .. } =
         case.knobs;
+    let leases = leases.map(|Leases { failback_s, .. }| Leases { failback_s, ..Leases::default() });
     let rates = Rates { attack: case.knobs.rates.attack.min(1), ..Rates::default() };
     case.knobs = Knobs {
         pops,
@@ -96,6 +97,7 @@ fn lower_knobs(case: &mut Case) {
         per_address,
         has_hq,
         report_s,
+        leases,
         rates,
         ..Knobs::default()
     };
@@ -182,6 +184,7 @@ fn shorten(action: &mut Action, least: u32) {
         | Action::Pause { ms, .. }
         | Action::Shutdown { down_ms: ms, .. }
         | Action::Cut { ms, .. }
+        | Action::Isolate { ms, .. }
         | Action::FillDisk { ms, .. }
         | Action::HangDisk { ms, .. }
         | Action::Empty { down_ms: ms, .. }

@@ -6,6 +6,8 @@ use crate::hq::{Mood, Storm};
 use crate::knobs::Knobs;
 use crate::scanners::Burst;
 
+mod leases;
+
 /// After a data directory was put back, nothing else goes wrong for so long: it must hear of its
 /// past before it writes as much as it lost.
 const CALM_MS: u64 = 40_000;
@@ -53,10 +55,13 @@ impl State {
         let at_ms = now_ms.max(self.calm_until_ms) + self.gap_ms(entropy, knobs);
         // A new cluster's primary takes nothing before it has heard each peer. Who cannot wait for
         // them, because one is away, promotes it.
-        if !std::mem::replace(&mut self.is_begun, true) && entropy.chance(300) {
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        if is_first && knobs.leases.is_none() && entropy.chance(300) {
             return Some((at_ms, Action::Promote { pop: 0 }));
         }
-        let action = self.fault(entropy, knobs, at_ms).unwrap_or_else(|| self.ask(entropy, knobs));
+        let action = leases::fault(entropy, knobs)
+            .or_else(|| self.fault(entropy, knobs, at_ms))
+            .unwrap_or_else(|| self.ask(entropy, knobs));
         Some((at_ms, action))
     }
 
@@ -135,12 +140,12 @@ impl State {
     fn at_rung(&mut self, rung: usize, entropy: &mut Entropy, knobs: &Knobs, at_ms: u64) -> Action {
         let pop = pop(entropy, knobs);
         match rung {
-            0 => Action::Crash { pop, down_ms: span(entropy) },
-            1 => Action::Pause { pop, ms: span(entropy) },
-            2 => Action::Shutdown { pop, down_ms: span(entropy) },
+            0 => Action::Crash { pop, down_ms: span(entropy, knobs) },
+            1 => Action::Pause { pop, ms: span(entropy, knobs) },
+            2 => Action::Shutdown { pop, down_ms: span(entropy, knobs) },
             3 => {
                 let to = self::pop(entropy, knobs);
-                Action::Cut { from: pop, to, ms: span(entropy) }
+                Action::Cut { from: pop, to, ms: span(entropy, knobs) }
             }
             // A known limit: what was deferred, and its source has lost, may not come back to it.
             4 if knobs.rates.empty > 0 || knobs.rates.restore > 0 => {
@@ -151,8 +156,8 @@ impl State {
                 let ppm = i32::try_from(entropy.below(20_001)).unwrap_or_default() - 10_000;
                 Action::Drift { pop, ppm }
             }
-            6 => Action::FillDisk { pop, ms: span(entropy) },
-            7 => Action::HangDisk { pop, ms: span(entropy).min(20_000) },
+            6 => Action::FillDisk { pop, ms: span(entropy, knobs) },
+            7 => Action::HangDisk { pop, ms: span(entropy, knobs).min(20_000) },
             8 => Action::Promote { pop },
             9 => Action::Resume { pop },
             10 => {
@@ -162,13 +167,13 @@ impl State {
                 let nth = u32::try_from(entropy.below(64)).unwrap_or_default();
                 Action::Attack { attack, nth, pop }
             }
-            11 => Action::Empty { pop, down_ms: span(entropy) },
+            11 => Action::Empty { pop, down_ms: span(entropy, knobs) },
             13 => Action::Scan { pop, burst: burst(entropy) },
             14 => Action::Storm { pop, storm: storm(entropy) },
             15 => {
                 use Mood::{Away, Busy, Denies, Hangs, Refuses};
                 let mood = entropy.pick(&[Away, Away, Hangs, Denies, Busy, Refuses]);
-                Action::Mood { mood, ms: span(entropy) }
+                Action::Mood { mood, ms: span(entropy, knobs) }
             }
             // A known limit: of two that are put back, each forgets what the other was.
             _ if pop != self.restored => self.ask(entropy, knobs),
@@ -211,7 +216,7 @@ impl State {
         }
         let us = u32::try_from(entropy.between(20, u64::from(knobs.sync_ms) * 1_000)).unwrap_or(1);
         let is_unanswered = entropy.chance(knobs.rates.unanswered);
-        let answer_us = if is_unanswered { span(entropy).min(20_000) * 1_000 } else { 0 };
+        let answer_us = if is_unanswered { span(entropy, knobs).min(20_000) * 1_000 } else { 0 };
         let is_unnoticed = entropy.chance(knobs.rates.unnoticed);
         let notice_us =
             if is_unnoticed { u32::try_from(entropy.between(1, 3_000)).unwrap_or(1) } else { 0 };
@@ -246,7 +251,10 @@ fn storm(entropy: &mut Entropy) -> Storm {
 }
 
 /// How long a fault lasts, in milliseconds: shorter and longer than every time-out.
-fn span(entropy: &mut Entropy) -> u32 {
+fn span(entropy: &mut Entropy, knobs: &Knobs) -> u32 {
+    if knobs.leases.is_some() {
+        return leases::span(entropy);
+    }
     let most = entropy.pick(&[20, 300, 3_000, 30_000, 300_000, 2_000_000]);
     u32::try_from(entropy.between(1, most)).unwrap_or(1)
 }

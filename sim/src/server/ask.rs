@@ -34,14 +34,8 @@ impl Context<'_> {
         ask: &Ask,
     ) -> Result<Option<Wrote>, Stop<&'static str>> {
         if !self.is_community && self.bug != Some(Canary::NoEpochCheck) {
-            let is_imported = self.is_imported && self.bug != Some(Canary::NoImportWait);
-            let standing = Standing {
-                pop: self.pop,
-                is_imported,
-                agreed: self.agreed,
-                has_lease: true,
-                handing_to: None,
-            };
+            let is_imported = self.standing.is_imported && self.bug != Some(Canary::NoImportWait);
+            let standing = Standing { is_imported, ..self.standing };
             admission::admit(txn, standing).map_err(|stop| stop.map(not_admitted))?;
         }
         match ask.request {
@@ -178,7 +172,8 @@ fn not_admitted(refused: NotAdmitted) -> &'static str {
         NotAdmitted::NotPrimary(_) => "CV-NOT-PRIMARY",
         NotAdmitted::Imported => "CV-IMPORTED",
         NotAdmitted::Clock => "CV-CLOCK",
-        NotAdmitted::NoLease | NotAdmitted::HandingOver(_) => "CV-NO-LEASE",
+        NotAdmitted::NoLease => "CV-NO-LEASE",
+        NotAdmitted::HandingOver(_) => "CV-HANDING-OVER",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The start of a process: what it settles and finds out from its data directory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use clavitor_commercial::alerts::Start;
 use clavitor_commercial::pop::{Boot, CommercialPop, Input};
@@ -16,7 +16,7 @@ use clavitor_core::store::{
 };
 use clavitor_core::time::Instant;
 
-use super::{Machine, Pit, Process, Server, Writer};
+use super::{Machine, Pit, Process, Right, Server, Writer};
 use crate::around::Around;
 use crate::canary::Canary;
 use crate::event::Fact;
@@ -51,7 +51,8 @@ impl Server {
             token_changes: 0,
         };
         let alerts = self.alerts(around);
-        let (outcome, machine, known) = self.boot(&mut clock, basis, is_community, alerts);
+        let lease = self.lease(around);
+        let (outcome, machine, known) = self.boot(&mut clock, basis, is_community, alerts, lease);
         let Booted { epoch, is_imported } = known;
         let views = machine.views(self.clocks.monotonic(around.now));
         let confirmed = views.iter().map(|view| view.acked).min().unwrap_or(Seq(u64::MAX));
@@ -77,6 +78,7 @@ impl Server {
             is_accepting: true,
             requests: 0,
             books: 0,
+            right: Right::default(),
             pit: (!is_community).then(|| Pit::new(limits(&around.knobs))),
             peers_origin_ms: None,
             waits: BTreeMap::new(),
@@ -91,7 +93,7 @@ impl Server {
             shelf: VecDeque::new(),
             is_shelving: false,
             writer,
-            armed: None,
+            armed: BTreeSet::new(),
             awaits_quiet: false,
             is_ended: false,
         };
@@ -111,6 +113,7 @@ impl Server {
         basis: Basis,
         is_community: bool,
         alerts: Start,
+        lease: lease::Start,
     ) -> (Outcome, Machine, Booted) {
         let (cluster, urls, pop) = (&self.cluster, &self.cluster.peer_urls, self.pop);
         let mut txn = Transaction::begin(self.disk.begin(), clock, basis);
@@ -131,9 +134,23 @@ impl Server {
         let peers = boot::known_peers(&Reader::new(&self.disk), urls, last);
         let peers = peers.expect("rows are whole");
         let window = Window::STANDARD;
-        let lease = lease::Start::without_hq(pop);
         let boot = Boot { pop, epoch, last, peers, window, is_imported, alerts, lease };
         (outcome, Machine::Commercial(Box::new(CommercialPop::new(boot))), known)
+    }
+
+    /// What the right to take writes begins with.
+    fn lease(&self, around: &Around) -> lease::Start {
+        let start = lease::Start::without_hq(self.pop);
+        if around.knobs.leases.is_none() {
+            return start;
+        }
+        lease::Start {
+            has_hq: true,
+            // Never the same twice.
+            seed: u64::from(self.life) << 8 | u64::from(self.index),
+            is_preferred: self.index == 0,
+            ..start
+        }
     }
 
     fn settle(&mut self, around: &Around) -> Identity {

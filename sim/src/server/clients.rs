@@ -51,6 +51,7 @@ impl Server {
             op
         });
         process.requests += 1;
+        process.right.begin_write();
         if ask.wait.is_none() && around.bugs.is(Canary::AckBeforeCommit) {
             let answer = Answer::Done { is_on_backup: false };
             around.facts.push(Fact::Answered { id, pop, answer });
@@ -104,6 +105,11 @@ impl Server {
 
     fn answer(&mut self, process: &mut Process, id: u32, answer: Answer, around: &mut Around) {
         process.requests = process.requests.saturating_sub(1);
+        // Somebody else may take writes by now.
+        let is_late = matches!(answer, Answer::Done { .. })
+            && !self.holds_lease(process, &around.bugs, around.now);
+        let answer = if is_late { Answer::Unknown } else { answer };
+        self.end_write(process);
         around.facts.push(Fact::Answered { id, pop: self.index, answer });
     }
 

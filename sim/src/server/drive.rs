@@ -103,10 +103,10 @@ impl Server {
         }
         let at = Instant(self.clocks.when(at).0.saturating_add(TIMER_NS)).max(around.now);
         // A timer that is armed for earlier looks again.
-        if process.armed.is_some_and(|armed| armed <= at) {
+        if process.armed.first().is_some_and(|armed| *armed <= at) {
             return;
         }
-        process.armed = Some(at);
+        process.armed.insert(at);
         let (pop, life, event) = (self.index, self.life, ToProcess::Wake);
         around.queue.push(at, crate::event::Event::ToProcess { pop, life, event });
     }
@@ -115,7 +115,7 @@ impl Server {
     pub fn on_wake(&mut self, now: Instant) -> bool {
         let monotonic = self.clocks.monotonic(now);
         let Some(process) = &mut self.process else { return false };
-        process.armed = None;
+        process.armed.retain(|at| *at > now);
         process.machine.next_wake().is_some_and(|(at, _)| at <= monotonic)
     }
 }

@@ -40,8 +40,7 @@ impl Server {
             Effect::PostAlert { op, item } => self.post_alert(op, item, around),
             // The machine does not hear an answer that it does not wait for.
             Effect::CancelPost { .. } => {}
-            // Without HQ the stored epoch is enough.
-            Effect::Lease(_) => {}
+            Effect::Lease(effect) => self.perform_lease(process, effect, around),
         }
     }
 
@@ -162,6 +161,7 @@ impl Server {
                 process.tell(Input::Promoted(epoch));
             }
             Done::Promote(Err(_)) => {}
+            Done::Accept(it, accepted) => self.on_accepted(process, it, accepted),
             Done::Book(book, result) => self.on_booked(process, book, result, around),
             Done::Keep(keep, kept) => self.on_kept(process, keep.op, kept, around),
         }

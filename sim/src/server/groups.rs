@@ -1,5 +1,6 @@
 //! The writer: whatever waits is committed as one group, after the time that the disk takes.
 
+use clavitor_commercial::admission::Standing;
 use clavitor_commercial::alerts::Item;
 use clavitor_core::store::{Basis, Notice, Outcome, RECORDS, Transaction};
 use clavitor_core::time::Instant;
@@ -131,11 +132,15 @@ impl Server {
         let is_hard_full = is_full && self.full_until.0 / 1_000_000 % 2 == 1;
         let monotonic = self.clocks.monotonic(around.now);
         let context = Context {
-            pop: self.pop,
+            standing: Standing {
+                pop: self.pop,
+                is_imported: process.is_imported,
+                agreed: process.agreed_time(monotonic),
+                has_lease: self.holds_lease(process, &around.bugs, around.now),
+                handing_to: process.right.handing_to(),
+            },
             cluster: &self.cluster,
             is_community: matches!(process.machine, super::Machine::Community(_)),
-            is_imported: process.is_imported,
-            agreed: process.agreed_time(monotonic),
             bug: around.knobs.canary,
         };
         let writer = &mut process.writer;

@@ -22,10 +22,23 @@ pub enum Job {
     Take(Box<Take>),
     /// A promotion by an operator.
     Promote,
+    /// A promotion by HQ.
+    Accept(Accept),
     /// Bookkeeping, tried again until there is room.
     Book(Book),
     /// What waits for HQ.
     Keep(Box<Keep>),
+}
+
+/// A promotion by HQ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// The machine's order.
+    pub op: OpId,
+    /// The new term.
+    pub epoch: Epoch,
+    /// What the clock is raised to, in milliseconds since 1970.
+    pub floor_ms: u64,
 }
 
 /// A client's write.
@@ -96,6 +109,8 @@ pub enum Done {
     Take(Box<Take>, Result<Box<Applied>, Failed>),
     /// A promotion.
     Promote(Result<Epoch, Failed>),
+    /// A promotion by HQ.
+    Accept(Accept, Result<Epoch, Failed>),
     /// Bookkeeping.
     Book(Book, Result<(), Failed>),
     /// What waits for HQ, and the time that it was stamped with.

@@ -1,17 +1,17 @@
 //! Runs one operation inside a transaction: everything that is decided here is decided by the core.
 
+use clavitor_commercial::admission::Standing;
 use clavitor_commercial::alerts::outbox;
 use clavitor_commercial::apply::Applied;
 use clavitor_commercial::cluster::Cluster;
 use clavitor_commercial::frame::Refusal;
 use clavitor_commercial::received::Received;
 use clavitor_commercial::{apply, books, epoch, tables};
-use clavitor_core::id::PopId;
+use clavitor_core::id::Epoch;
 use clavitor_core::record::Item;
 use clavitor_core::store::{Origin, RowsMut, Stop, StoreError, Transaction};
-use clavitor_core::time::UnixTime;
 
-use super::job::{Book, Done, Failed, Job, Take};
+use super::job::{Accept, Book, Done, Failed, Job, Take};
 use crate::canary::Canary;
 
 /// How an operation's run inside a transaction ended.
@@ -26,11 +26,9 @@ pub(super) enum Ran {
 
 /// What an operation may know of its server.
 pub(super) struct Context<'a> {
-    pub(super) pop: PopId,
+    pub(super) standing: Standing,
     pub(super) cluster: &'a Cluster,
     pub(super) is_community: bool,
-    pub(super) is_imported: bool,
-    pub(super) agreed: Option<UnixTime>,
     pub(super) bug: Option<Canary>,
 }
 
@@ -41,6 +39,7 @@ impl Job {
             Job::Ask(ask) => Done::Ask(ask, Err(why)),
             Job::Take(take) => Done::Take(take, Err(why)),
             Job::Promote => Done::Promote(Err(why)),
+            Job::Accept(accept) => Done::Accept(accept, Err(why)),
             Job::Book(book) => Done::Book(book, Err(why)),
             Job::Keep(keep) => Done::Keep(keep, Err(why)),
         }
@@ -64,8 +63,13 @@ impl Context<'_> {
                 ended(job, applied, done, Failed::Frame)
             }
             Job::Promote => {
-                let promoted = epoch::promote(txn, self.pop).map_err(Stop::from);
+                let promoted = epoch::promote(txn, self.standing.pop).map_err(Stop::from);
                 ended(job, promoted, |epoch| Done::Promote(Ok(epoch)), |()| Failed::Full)
+            }
+            Job::Accept(it) => {
+                let accepted = self.accept(txn, it);
+                let done = |epoch| Done::Accept(*it, Ok(epoch));
+                ended(job, accepted.map_err(Stop::from), done, |()| Failed::Full)
             }
             Job::Book(book) => {
                 let booked = self.book(txn, book).map_err(Stop::from);
@@ -76,6 +80,17 @@ impl Context<'_> {
                 ended(job, kept, |at| Done::Keep(keep.clone(), Ok(at)), |()| Failed::Full)
             }
         }
+    }
+
+    fn accept<R: RowsMut>(
+        &self,
+        txn: &mut Transaction<'_, R>,
+        it: &Accept,
+    ) -> Result<Epoch, StoreError> {
+        if self.bug == Some(Canary::StaleEpochStored) {
+            epoch::store(txn, Some(it.epoch))?;
+        }
+        epoch::accept(txn, it.epoch, it.floor_ms)
     }
 
     fn book<R: RowsMut>(
@@ -95,8 +110,16 @@ impl Context<'_> {
             Book::Verified { peer, .. } => books::verified(txn, url(peer)),
             Book::DenyStore { peer, store } => books::deny_store(txn, url(peer), *store),
             Book::RetrySetbacks { peer } => books::retry_setbacks(txn, url(peer)),
-            Book::ReplaceIdentity { fresh, received } => {
-                books::replace_identity(txn, self.pop, urls, *fresh, *received, self.agreed)
+            Book::ReplaceIdentity { fresh, received } => books::replace_identity(
+                txn,
+                self.standing.pop,
+                urls,
+                *fresh,
+                *received,
+                self.standing.agreed,
+            ),
+            Book::AdoptEpoch(newer) if self.bug == Some(Canary::StaleEpochStored) => {
+                epoch::store(txn, Some(*newer))
             }
             Book::AdoptEpoch(newer) => epoch::adopt(txn, *newer),
             Book::ImportSettled => books::settle_import(txn),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::hq::Mood;
+use crate::hq::{HQ, Mood};
 use crate::knobs::Knobs;
 use crate::script::{Action, Attack, End, Record};
 
@@ -53,6 +53,14 @@ faults! {
     HqBusy = "HQ busy",
     HqRefuses = "HQ refuses an alert",
     Reports = "telemetry",
+    Leases = "leases",
+    HqCrash = "HQ killed",
+    HqPause = "HQ stands still",
+    HqCut = "HQ cut off from a POP",
+    HqClock = "HQ's clock drifts",
+    HqDisk = "HQ's disk full or hangs",
+    Isolated = "POP cut off from all",
+    Switchover = "switchover",
 }
 
 /// In how many runs each fault was seen.
@@ -96,6 +104,9 @@ impl Coverage {
         if knobs.report_s > 0 {
             see(Seen::Reports);
         }
+        if knobs.leases.is_some() {
+            see(Seen::Leases);
+        }
         self.runs.resize(NAMES.len(), 0);
         for (at, runs) in self.runs.iter_mut().enumerate() {
             *runs += seen >> at & 1;
@@ -118,6 +129,13 @@ impl Coverage {
 fn of_action(action: &Action) -> Option<Seen> {
     Some(match action {
         Action::Ask { .. } | Action::Copy { .. } | Action::Heal => return None,
+        Action::Crash { pop: HQ, .. } => Seen::HqCrash,
+        Action::Pause { pop: HQ, .. } => Seen::HqPause,
+        Action::Cut { from: HQ, .. } | Action::Cut { to: HQ, .. } => Seen::HqCut,
+        Action::Drift { pop: HQ, .. } => Seen::HqClock,
+        Action::FillDisk { pop: HQ, .. } | Action::HangDisk { pop: HQ, .. } => Seen::HqDisk,
+        Action::Isolate { .. } => Seen::Isolated,
+        Action::Switchover { .. } => Seen::Switchover,
         Action::Crash { .. } => Seen::Crash,
         Action::Pause { .. } => Seen::Pause,
         Action::Shutdown { .. } => Seen::Shutdown,

@@ -4,6 +4,7 @@ use clavitor_core::time::Instant;
 
 use super::axis::Axis;
 use super::look::width_of;
+use crate::hq::HQ;
 use crate::script::{Action, Attack};
 use crate::story;
 use crate::trace::{Mark, name};
@@ -61,6 +62,7 @@ pub(super) fn spans(marks: &[Mark], end: Instant) -> Vec<Span> {
         let until = match *action {
             Action::Pause { ms, .. }
             | Action::Cut { ms, .. }
+            | Action::Isolate { ms, .. }
             | Action::FillDisk { ms, .. }
             | Action::HangDisk { ms, .. } => lasts(ms),
             Action::SetClock { .. } | Action::Drift { .. } => set_again(later, pop, faults_end),
@@ -76,8 +78,17 @@ pub(super) fn spans(marks: &[Mark], end: Instant) -> Vec<Span> {
     spans.collect()
 }
 
-/// Whom an action is done to, how it looks while it lasts, and what it is called.
+/// Whom an action is done to, how it looks while it lasts, and what it is called. HQ has no lane; the
+/// first one is as good as any.
 fn look_of(action: &Action) -> Option<(u8, Option<&'static str>, String)> {
+    let look = look_at_its_own(action);
+    look.map(|(pop, class, label)| match pop {
+        HQ => (0, class, format!("HQ {label}")),
+        pop => (pop, class, label),
+    })
+}
+
+fn look_at_its_own(action: &Action) -> Option<(u8, Option<&'static str>, String)> {
     let (down, disk, clock) = (Some("fault-down"), Some("fault-disk"), Some("fault-clock"));
     let (pop, class, label) = match *action {
         Action::Ask { .. } | Action::Heal => return None,
@@ -107,8 +118,9 @@ fn look_of(action: &Action) -> Option<(u8, Option<&'static str>, String)> {
         Action::Storm { pop, storm } => {
             return Some((pop, None, format!("{} alerts", storm.count)));
         }
-        // HQ has no lane; the first one is as good as any.
-        Action::Mood { mood, .. } => return Some((0, None, format!("HQ {mood:?}"))),
+        Action::Mood { mood, .. } => return Some((HQ, None, format!("{mood:?}"))),
+        Action::Isolate { pop, .. } => (pop, Some("fault-cut"), "cut off from everybody"),
+        Action::Switchover { pop, .. } => (pop, None, "switchover"),
         Action::Attack { attack, pop, .. } => {
             let label = match attack {
                 Attack::Replay => "frame replayed",

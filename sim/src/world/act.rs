@@ -3,29 +3,26 @@
 use clavitor_commercial::pop::Input;
 
 use super::World;
+use crate::call::{Back, Question};
 use crate::disk::Disk;
-use crate::event::{Delivery, Event, Fact};
+use crate::event::{Delivery, Event, Fact, Retry};
+use crate::hq::HQ;
 use crate::network::flip;
-use crate::script::{Action, Attack};
+use crate::script::{Action, Attack, Request};
 use crate::server::Ask;
 use clavitor_core::id::OpId;
 
 impl World {
-    pub(super) fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, mut action: Action) {
         let now = self.around.now;
+        if !matches!(action, Action::Ask { .. }) {
+            self.name_primary(&mut action);
+        }
+        if self.act_about_leases(action) {
+            return;
+        }
         match action {
-            Action::Ask { pop, request } => {
-                let (id, pop) = self.clients.ask(pop, request, &self.servers);
-                let seen = self.clients.seen(request);
-                self.around.counts.requests += 1;
-                self.around.facts.push(Fact::Asked { id, pop, request });
-                let server = &mut self.servers[usize::from(pop)];
-                // Who stands still answers nobody: the client gives up, and never wrote anything.
-                if server.is_running(now) || server.process.is_none() {
-                    let ask = Ask { id, request, wait: None, seen };
-                    server.on_ask(ask, &mut self.around);
-                }
-            }
+            Action::Ask { pop, request } => self.ask(pop, request, 0),
             Action::Crash { pop, down_ms } => self.crash(pop, down_ms),
             Action::Pause { pop, ms } => self.pause(pop, ms),
             Action::Shutdown { pop, down_ms } => {
@@ -69,12 +66,29 @@ impl World {
                 }
             }
             Action::Mood { mood, ms } => self.around.hq.turn(mood, now.plus_ms(ms.into())),
+            Action::Isolate { .. } | Action::Switchover { .. } => {}
             Action::Scan { pop, burst } => {
                 for nth in 0..burst.count {
                     let at = now.plus_ms(burst.scanner(nth).at_ms);
                     self.around.queue.push(at, Event::Scan { pop, burst, nth });
                 }
             }
+        }
+    }
+
+    /// A client asks, for the first time or again.
+    pub(super) fn ask(&mut self, pop: u8, request: Request, tries: u8) {
+        let now = self.around.now;
+        let named = self.around.knobs.leases.map(|_| self.site.holder(now, &self.around.bugs));
+        let (id, pop) = self.clients.ask(pop, Retry { request, tries }, &self.servers, named, now);
+        let seen = self.clients.seen(request);
+        self.around.counts.requests += 1;
+        self.around.facts.push(Fact::Asked { id, pop, request });
+        let server = &mut self.servers[usize::from(pop)];
+        // Who stands still answers nobody: the client gives up, and never wrote anything.
+        if server.is_running(now) || server.process.is_none() {
+            let ask = Ask { id, request, wait: None, seen };
+            server.on_ask(ask, &mut self.around);
         }
     }
 
@@ -90,16 +104,24 @@ impl World {
         let server = &mut self.servers[usize::from(pop)];
         if server.process.is_some() {
             server.paused_until = server.paused_until.max(until);
+            self.around.bugs.note_pause(pop, self.around.now, until);
             self.around.queue.push(until, Event::GoOn(pop));
         }
     }
 
     /// Everything that reached the process while it stood still comes at once, in its order.
     pub(super) fn go_on(&mut self, pop: u8) {
+        let now = self.around.now;
+        if pop == HQ {
+            if now >= self.site.paused_until {
+                let deferred = std::mem::take(&mut self.site.deferred);
+                deferred.into_iter().for_each(|event| self.around.queue.push(now, event));
+            }
+            return;
+        }
         let server = &mut self.servers[usize::from(pop)];
         if self.around.now >= server.paused_until {
             let deferred = std::mem::take(&mut server.deferred);
-            let now = self.around.now;
             deferred.into_iter().for_each(|event| self.around.queue.push(now, event));
         }
     }
@@ -107,6 +129,9 @@ impl World {
     fn attack(&mut self, attack: Attack, nth: u32, pop: u8) {
         if matches!(attack, Attack::StaleAck | Attack::TamperAck) {
             return self.around.network.interfere_next(pop, attack);
+        }
+        if nth % 2 == 1 && self.around.network.ask(nth).is_some() {
+            return self.attack_votes(attack, nth, pop);
         }
         let Some((from, to, bytes)) = self.around.network.frame(nth).cloned() else { return };
         let bytes = if attack == Attack::Tamper {
@@ -135,6 +160,18 @@ impl World {
             attack: Some(attack),
         };
         self.around.after_us(1_000, Event::Frame(Box::new(delivery)));
+    }
+
+    /// A question for a vote is sent once more, to another POP, or with one bit changed.
+    fn attack_votes(&mut self, attack: Attack, nth: u32, pop: u8) {
+        let Some((from, to, bytes)) = self.around.network.ask(nth).cloned() else { return };
+        let is_tampered = attack == Attack::Tamper;
+        let bytes = if is_tampered { flip(&bytes, self.around.counts.events) } else { bytes };
+        let to = if attack == Attack::Misdirect { pop } else { to };
+        self.around.counts.attacks += 1;
+        let back = Back { to: from, life: 0, op: OpId(0), us: 0, is_lost: true };
+        let question = Question { back, to, bytes };
+        self.around.after_us(1_000, Event::Question(Box::new(question)));
     }
 
     fn empty(&mut self, pop: u8, down_ms: u32) {

@@ -9,6 +9,7 @@ use clavitor_core::time::Instant;
 
 use super::{Failure, Kind, World};
 use crate::around::Around;
+use crate::checks::LEASE;
 use crate::event::{Event, Fact, ToProcess};
 use crate::server::Server;
 use crate::trace::{Level, name};
@@ -29,7 +30,9 @@ impl World {
         self.around.script.end();
         // What was to come from outside comes no more.
         self.around.queue.retain(|event| {
-            !matches!(event, Event::Start(_) | Event::GoOn(_) | Event::Act(_) | Event::Heal)
+            let is_outside =
+                matches!(event, Event::Start(_) | Event::GoOn(_) | Event::Act(_) | Event::Heal);
+            !is_outside && !matches!(event, Event::Retry(_))
         });
         self.around.network.heal();
         self.around.hq.heal();
@@ -47,6 +50,7 @@ impl World {
             // Whoever is on its way out is started again.
             self.around.queue.push(now.plus_ms(7_000), Event::Start(server.index));
         }
+        self.heal_site();
         self.around.facts.push(Fact::Healed);
     }
 
@@ -57,12 +61,16 @@ impl World {
         let floor_ms = self.servers.iter().map(|server| server.floor_ahead_ms(healed_at)).max();
         let within_ms = REST_WITHIN_MS + floor_ms.unwrap_or_default();
         let end = healed_at.plus_ms(within_ms);
-        while self.around.queue.next_at().is_some_and(|at| at <= end) && !self.only_reports() {
+        while self.around.queue.next_at().is_some_and(|at| at <= end) && !self.is_resting() {
             self.step()?;
         }
+        if !self.is_led() {
+            let what = format!("no primary within {} s of healing", within_ms / 1_000);
+            return Err(self.failure(Kind::Liveness, "P12", what));
+        }
         if !self.servers.iter().any(is_restless) {
-            // A timer that is still armed for what is over wakes nobody, and reports have no end.
-            self.around.queue.retain(|event| !is_timer(event) && !is_of_report(event));
+            // A timer that is still armed for what is over wakes nobody, and the rest has no end.
+            self.around.queue.retain(|event| !is_endless(event));
         }
         if !self.around.queue.is_empty() {
             let what = format!("no rest within {} s of healing", within_ms / 1_000);
@@ -78,8 +86,8 @@ impl World {
         checked.map_err(|broken| self.failure(Kind::Safety, broken.promise, broken.what))
     }
 
-    /// Whether nothing but reports is left to happen, which never end.
-    fn only_reports(&self) -> bool {
+    /// Whether nothing is left to happen but reports and renewals, which never end.
+    fn is_resting(&self) -> bool {
         let Around { queue, knobs, .. } = &self.around;
         let is_done = |server: &Server| {
             let Some(process) = &server.process else { return false };
@@ -91,9 +99,11 @@ impl World {
                 && !is_restless(server)
                 && server.dirty() == 0
         };
-        knobs.report_s > 0
-            && queue.len() <= 2 * self.servers.len()
-            && queue.events().all(|event| is_timer(event) || is_of_report(event))
+        let most = if knobs.leases.is_some() { 12 } else { 2 };
+        (knobs.report_s > 0 || knobs.leases.is_some())
+            && queue.len() <= most * self.servers.len()
+            && queue.events().all(is_endless)
+            && self.is_led()
             && self.servers.iter().all(is_done)
     }
 
@@ -138,7 +148,20 @@ impl World {
 /// Whether a process waits for something to do but the next report.
 fn is_restless(server: &Server) -> bool {
     let next_wake = server.process.as_ref().and_then(|it| it.machine.next_wake());
-    next_wake.is_some_and(|(_, why)| why != "telemetry")
+    next_wake.is_some_and(|(_, why)| why != "telemetry" && !LEASE.contains(&why))
+}
+
+fn is_endless(event: &Event) -> bool {
+    is_timer(event) || is_of_report(event) || is_of_leases(event)
+}
+
+fn is_of_leases(event: &Event) -> bool {
+    let told = match event {
+        Event::Call(_) | Event::Question(_) | Event::ToHq { .. } => return true,
+        Event::ToProcess { event, .. } => event,
+        _ => return false,
+    };
+    matches!(told, ToProcess::Lease(_) | ToProcess::Watched { .. } | ToProcess::Voted { .. })
 }
 
 fn is_timer(event: &Event) -> bool {
