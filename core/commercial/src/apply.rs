@@ -148,7 +148,7 @@ pub fn take<R: RowsMut>(
         received: told(frame, &next),
         verdicts: Vec::with_capacity(records.len()),
         positions,
-        epoch: if source == Source::Stranger { known } else { frame.epoch.max(known) },
+        epoch: if source == Source::Stranger { known } else { newest(txn, known, frame.epoch)? },
         ties: 0,
         trimmed: 0,
         changed: 0,
@@ -166,6 +166,18 @@ pub fn take<R: RowsMut>(
         tables::set_received(txn, pop, store, &next)?;
     }
     Ok(applied)
+}
+
+/// The newest epoch after a frame that tells of one. That this POP itself is primary is not learnt
+/// from a frame: the answer to its own hello tells, and the machine decides whether to go by it.
+fn newest<R: RowsMut>(
+    txn: &Transaction<'_, R>,
+    known: Option<Epoch>,
+    told: Option<Epoch>,
+) -> Result<Option<Epoch>, StoreError> {
+    let Some(newer) = told.filter(|_| told > known) else { return Ok(known) };
+    let own = txn.reader().identity()?.map(|owner| owner.pop);
+    Ok(if own == Some(newer.primary) { known } else { told })
 }
 
 /// What the ack says was received: the contiguous prefix; but a source whose newest number is below

@@ -238,8 +238,8 @@ impl Lease {
             is_authors && self.is_active() && self.accepting.is_none() && self.epoch == Some(epoch);
         let vote = self.ballot.answer(now, lease, is_right, self.epoch);
         out.push(Effect::AnswerVote { op, vote });
-        if is_authors && Some(epoch) > self.epoch {
-            out.push(Effect::Adopt(epoch));
+        if is_authors {
+            self.adopt(Some(epoch), out);
         }
     }
 
@@ -253,7 +253,18 @@ impl Lease {
         let Some(grant) = &self.grant else { return };
         let who = Electorate { grant, own: self.start.pop, peers: &self.peers };
         let known = self.round.on_answer(now, (op, vote), who, &mut self.ops, out);
-        out.extend(known.filter(|known| Some(*known) > self.epoch).map(Effect::Adopt));
+        self.adopt(known, out);
+    }
+
+    /// Whether a newer epoch may be stored because somebody tells of it. With HQ, a term in which this
+    /// POP is primary begins by [`Effect::Accept`] alone: a vote of its own may forbid it.
+    pub fn may_adopt(&self, newer: Epoch) -> bool {
+        let is_own = newer.primary == self.start.pop;
+        Some(newer) > self.epoch && !(self.start.has_hq && is_own)
+    }
+
+    fn adopt(&self, newer: Option<Epoch>, out: &mut Vec<Effect>) {
+        out.extend(newer.filter(|newer| self.may_adopt(*newer)).map(Effect::Adopt));
     }
 
     fn on_switchover_asked(

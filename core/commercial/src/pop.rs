@@ -182,7 +182,7 @@ impl CommercialPop {
             self.on_clock(now, peer, clocks, out);
         }
         self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
-        if let Some(newer) = epoch.filter(|newer| Some(*newer) > self.epoch) {
+        if let Some(newer) = epoch.filter(|newer| self.lease.may_adopt(*newer)) {
             out.push(Effect::AdoptEpoch(newer));
         }
     }

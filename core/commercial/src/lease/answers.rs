@@ -67,9 +67,7 @@ impl Lease {
             Answer::Lead { grant, hand_over_to } => {
                 self.on_lead(now, flight, grant, hand_over_to, out);
             }
-            Answer::Follow { epoch } => {
-                out.extend(epoch.filter(|epoch| Some(*epoch) > self.epoch).map(Effect::Adopt));
-            }
+            Answer::Follow { epoch } => self.adopt(epoch, out),
             Answer::Promote { epoch, floor_ms } => {
                 self.on_promote(now, flight, epoch, floor_ms, out);
             }

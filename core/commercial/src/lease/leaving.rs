@@ -54,7 +54,6 @@ impl Lease {
     /// from now on.
     pub(super) fn release(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.released = self.grant.as_ref().map(Grant::id);
-        self.given_until = Instant(0);
         self.tell_lease(out);
         self.round.forget(out);
         self.line.recall(out);

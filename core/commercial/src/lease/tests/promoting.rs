@@ -129,6 +129,18 @@ fn an_import_that_has_not_heard_its_peers_is_not_promoted() {
     assert!(promote(&mut bench, epoch(2, "a")).is_some());
 }
 
+/// It may be bound by a vote: whoever tells, HQ has to ask.
+#[test]
+fn its_own_term_is_not_learnt_from_others() {
+    let mut bench = free();
+    bench.answered(Answer::Follow { epoch: Some(epoch(2, "a")) });
+    assert!(!bench.out.iter().any(|effect| matches!(effect, Effect::Adopt(_))));
+    assert!(!bench.lease.may_adopt(epoch(2, "a")));
+    assert!(bench.lease.may_adopt(epoch(2, "c")));
+    let alone = Lease::new(Start { has_hq: false, ..start() }, Some(epoch(1, "b")));
+    assert!(alone.may_adopt(epoch(2, "a")), "nobody else would be primary");
+}
+
 #[test]
 fn a_newer_term_is_followed() {
     let mut bench = Bench::new(Some(epoch(1, "a")));

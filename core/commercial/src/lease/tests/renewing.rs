@@ -42,6 +42,18 @@ fn a_late_answer_extends_nothing() {
 }
 
 #[test]
+fn an_answer_to_an_older_renewal_is_none_to_the_one_under_way() {
+    let mut bench = Bench::leading(&["a", "b"]);
+    bench.until(GAP_MS + RENEW_MS);
+    let (late, _) = bench.renewal().unwrap();
+    bench.until(GAP_MS + 2 * RENEW_MS);
+    assert_ne!(bench.renewal().unwrap().0, late);
+    let answer = Answer::Lead { grant: grant(epoch(1, "a"), 1, &["a", "b"]), hand_over_to: None };
+    bench.input(Input::Renewed { op: late, outcome: Renewed::Answered(answer) });
+    assert_eq!(bench.held(), at(GAP_MS + LEASE_MS));
+}
+
+#[test]
 fn an_answer_counts_once() {
     let mut bench = Bench::leading(&["a"]);
     bench.until(RENEW_MS + GAP_MS);

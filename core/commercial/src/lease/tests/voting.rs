@@ -127,13 +127,35 @@ fn a_voter_that_knows_a_newer_term_tells() {
 
 #[test]
 fn votes_for_other_members_count_no_longer() {
+    for (version, members) in [(2, &["a", "b"][..]), (1, &["a", "b", "c"])] {
+        let mut bench = Bench::leading(&["a", "b", "c"]);
+        bench.until(GAP_MS + RENEW_MS + 500);
+        bench.renewed(Renewed::Unanswered);
+        let sent_ms = GAP_MS + 2 * RENEW_MS;
+        bench.until(sent_ms + 500);
+        bench.everybody_votes();
+        assert_eq!(bench.held(), at(sent_ms + 500 + LEASE_MS));
+        bench.now_ms += 100;
+        bench.lead(version, members);
+        let is_same = version == 1;
+        let until_ms = if is_same { sent_ms + 500 + LEASE_MS } else { sent_ms + LEASE_MS };
+        assert_eq!(bench.held(), at(until_ms));
+    }
+}
+
+/// The votes of others may be older than this round's.
+#[test]
+fn a_vote_counts_from_its_question_in_later_rounds_too() {
     let mut bench = cut_off();
-    bench.until(GAP_MS + 2 * RENEW_MS);
-    bench.everybody_votes();
-    let sent_ms = GAP_MS + 2 * RENEW_MS;
-    bench.now_ms = sent_ms + 500;
-    bench.lead(2, &["a", "b"]);
-    assert_eq!(bench.held(), at(sent_ms + LEASE_MS));
+    let first = bench.asks();
+    bench.now_ms += 900;
+    bench.vote(first[0].0, true, 5);
+    bench.vote(first[1].0, true, 6);
+    bench.take();
+    bench.until(ASKED_MS + RENEW_MS);
+    let second = bench.asks();
+    bench.vote(second[1].0, true, 7);
+    assert_eq!(bench.held(), at(ASKED_MS + LEASE_MS));
 }
 
 /// POP b, a backup of a, started at 0.

@@ -75,6 +75,15 @@ impl Hq {
         }
     }
 
+    /// The same, if that one is not it already.
+    pub(super) fn order_another(&mut self, now: Instant, choice: usize) {
+        let both = self.promotable();
+        let is_it = both.get(choice % both.len().max(1)) == Some(&self.ordered.primary);
+        if !is_it {
+            self.order(now, choice);
+        }
+    }
+
     /// Offers other members: with each bit, whether that POP is one.
     pub(super) fn offer(&mut self, choice: usize) {
         let Some(granted) = self.granted.filter(|_| self.offered.is_none()) else { return };
