@@ -70,10 +70,11 @@ prop_compose! {
         pops in 1..5_u8,
         loss_percent in prop_oneof![Just(0), 0..40_u64],
         slow_percent in prop_oneof![Just(0), 0..40_u64],
+        is_fast: bool,
         asks_always: bool,
         has_duplicates: bool,
     ) -> Knobs {
-        Knobs { pops, loss_percent, slow_percent, asks_always, has_duplicates }
+        Knobs { pops, loss_percent, slow_percent, is_fast, asks_always, has_duplicates }
     }
 }
 

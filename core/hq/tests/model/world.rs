@@ -20,6 +20,7 @@ pub(crate) struct Knobs {
     pub(crate) pops: u8,
     pub(crate) loss_percent: u64,
     pub(crate) slow_percent: u64,
+    pub(crate) is_fast: bool,
     pub(crate) asks_always: bool,
     /// Two processes may be alive under one id. Which of them a question for a vote finds nobody can
     /// say, so none is asked then; a primary that is its only member still carries itself on.
@@ -148,6 +149,11 @@ impl World {
         !self.is_healed && self.chance(100) < percent
     }
 
+    /// How long a message is under way, and a word to a disk, in microseconds, unless it is slow.
+    fn hop_us(&self) -> u64 {
+        if self.knobs.is_fast { MS } else { 40 * MS }
+    }
+
     fn clock(&mut self) -> Clock {
         let rates = [990_000, 1_000_000, 1_010_000];
         Clock { rate_ppm: rates[self.chance(3) as usize] }
@@ -164,7 +170,7 @@ impl World {
             return;
         }
         let is_slow = self.percent(self.knobs.slow_percent);
-        let delay = self.chance(if is_slow { 7_000 * MS } else { 40 * MS });
+        let delay = self.chance(if is_slow { 7_000 * MS } else { self.hop_us() });
         if self.percent(2) {
             let again = delay + self.chance(4_000 * MS);
             self.after(again, happening.clone());
@@ -235,7 +241,7 @@ impl World {
 
     fn arm(&mut self) {
         let Some(wake) = self.control.as_ref().and_then(Control::next_wake) else { return };
-        let late = self.chance(20 * MS);
+        let late = self.chance(self.hop_us());
         let delay = self.hq_clock.when(wake).saturating_sub(self.now_us) + late;
         self.after(delay, Happening::Tick { boot: self.hq_boot });
     }
@@ -254,7 +260,7 @@ impl World {
             }
             Effect::Keep { op, row, .. } => {
                 self.check_row(&row);
-                let delay = if self.percent(5) { 2_500 * MS } else { 20 * MS };
+                let delay = if self.percent(5) { 2_500 * MS } else { self.hop_us() };
                 let delay = self.chance(delay);
                 let is_kept = !(self.is_disk_failing && self.percent(70));
                 // What is said to have failed may be there all the same.
@@ -389,7 +395,7 @@ impl World {
             Deed::Nothing => {}
             Deed::Accept(epoch) => {
                 let is_slow = self.percent(20);
-                let delay = self.chance(if is_slow { 3_000 * MS } else { 20 * MS });
+                let delay = self.chance(if is_slow { 3_000 * MS } else { self.hop_us() });
                 self.after(delay, Happening::Accepted { at, epoch });
             }
             Deed::HandOver => {
@@ -439,7 +445,7 @@ impl World {
 
     fn check_row(&self, row: &Row) {
         let Some(old) = self.disk.get(CLUSTER) else { return };
-        if row.granted != old.granted || row.epoch == old.epoch || row.granted.is_none() {
+        if row.granted != old.granted || row.epoch <= old.epoch || row.granted.is_none() {
             return;
         }
         let offered = row.offered.as_ref().unwrap_or(&row.acknowledged);
