@@ -40,7 +40,6 @@ const number = (value, otherwise) => (typeof value === "number" && Number.isFini
 const text = (value) => (value === null || value === undefined || value === "" ? null : String(value));
 const array = (value) => (Array.isArray(value) ? value : []);
 const epoch = (value) => (value ? { number: number(value.number, 0), primary: text(value.primary) } : null);
-const when = (value) => (typeof value === "string" ? Date.parse(value) : number(value, null));
 
 function readPop(pop, leaseMs) {
   const lastSeenMs = number(pop.last_seen_ms, null);
@@ -110,7 +109,7 @@ export async function overview() {
 function readEvent(event) {
   return {
     id: String(event.id),
-    at: when(event.at_ms ?? event.at),
+    at: number(event.at_ms, 0),
     cluster: text(event.cluster) ?? "?",
     type: text(event.type) ?? "?",
     pop: text(event.pop),
@@ -120,7 +119,7 @@ function readEvent(event) {
 }
 
 function readIncident(incident) {
-  const last = when(incident.last_ms ?? incident.last);
+  const last = number(incident.last_ms, 0);
   return {
     id: String(incident.id),
     type: text(incident.type) ?? "alert",
@@ -132,9 +131,10 @@ function readIncident(incident) {
     region: text(incident.pop_region),
     details: Object.entries(incident.details ?? {}).map(([name, value]) => [name, String(value)]),
     count: number(incident.count, 1),
-    first: when(incident.first_ms ?? incident.first) ?? last,
+    first: number(incident.first_ms, last),
     at: last,
-    resolved: when(incident.resolved_ms ?? incident.resolved),
+    resolved: number(incident.resolved_ms, null),
+    by: text(incident.resolved_by),
   };
 }
 

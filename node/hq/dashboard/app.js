@@ -114,7 +114,7 @@ function showLink() {
   show(byId("lost-title"), refused ? "HQ answers with an error." : "HQ does not answer.");
   const since = link.answeredAt === null ? "Nothing was heard yet." : `What you see is from ${timeOfDay(link.answeredAt)}.`;
   const advice = refused ? `It says: ${link.error.message} Its log says more.`
-    : "Is clavitor hq running, and can this computer reach it? Clusters whose POPs all hear each other go on taking writes.";
+    : "Is clavitor hq serve running, and can this computer reach it? Clusters whose POPs all hear each other go on taking writes.";
   show(byId("lost-words"), `${since} ${advice}`);
 }
 

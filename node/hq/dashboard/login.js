@@ -32,7 +32,7 @@ form.addEventListener("submit", async (event) => {
   try {
     await logIn();
   } catch {
-    refuse("HQ does not answer. Is clavitor hq running, and is this still its address?");
+    refuse("HQ does not answer. Is clavitor hq serve running, and is this still its address?");
   } finally {
     enter.disabled = false;
   }

@@ -157,10 +157,11 @@ function detailsOf(item) {
     return [el("ol", { class: "steps" }, ...rows), sum];
   }
   const { incident } = item;
+  if (!incident) return [];
   const pairs = [
     ["host", incident.hostname], ["region", incident.region],
     ["first", fullTime(incident.first)], ["last", incident.count > 1 ? fullTime(incident.at) : null],
-    ["resolved", incident.resolved ? fullTime(incident.resolved) : null], ...incident.details,
+    ["resolved", incident.resolved ? fullTime(incident.resolved) + (incident.by === "hq" ? ", as HQ saw" : "") : null], ...incident.details,
   ].filter(([, value]) => value !== null);
   return [el("dl", { class: "pairs" }, ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))))];
 }
