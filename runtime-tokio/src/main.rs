@@ -27,8 +27,8 @@ const OWN: launch::Own = launch::Own::NONE;
 const OWN: launch::Own = launch::Own {
     commands: clavitor_node_hq::cli::COMMANDS,
     run: |spec, arguments, environment| {
-        let serve = |settings| run(clavitor_node_hq::serve::serve(Tokio::default(), settings));
-        clavitor_node_hq::cli::run(spec, arguments, environment, serve)
+        let work = |job: clavitor_node_hq::cli::Job| run(job.run(Tokio::default()));
+        clavitor_node_hq::cli::run(spec, arguments, environment, work)
     },
 };
 

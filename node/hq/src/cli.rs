@@ -1,12 +1,16 @@
 //! HQ's commands: their rows beside those of every server, and what they ask for.
 
+mod demonstration;
 mod pops;
 mod reading;
 
 use clavitor_node::cli::commands::{OWN, Opt, Spec};
 use clavitor_node::cli::{Arguments, Exit, Usage, client};
+use clavitor_node::runtime::Sockets;
 use clavitor_node::settings::Environment;
 
+use crate::demo;
+use crate::serve::serve;
 use crate::settings::Settings;
 
 const SERVER: Opt = Opt {
@@ -80,17 +84,54 @@ pub static COMMANDS: &[Spec] = &[
         examples: &["{program} hq pop remove calgary-01 --cluster main"],
         ..OWN
     },
+    Spec {
+        words: &["demo"],
+        options: demonstration::OPTIONS,
+        summary: "Shows a failover: HQ and two POPs here, one of them killed",
+        details: "Starts HQ and two POPs on loopback, on free ports, with their data in a temporary \
+                  directory; writes entries, kills the primary, and shows reads, writes and DNS move \
+                  to the other one. Prints how long each took beside what is promised. The exit code \
+                  is 0 if no acknowledged write was lost. Nothing is left afterwards, nor after Ctrl-C.",
+        examples: &[
+            "{program} demo",
+            "{program} demo --stay",
+            "{program} demo --rounds 100 --json",
+        ],
+        ..OWN
+    },
 ];
 
-/// Runs one of them. `serve` runs HQ to its end.
+/// What takes a runtime, to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// HQ.
+    Serve(Settings),
+    /// A demonstration.
+    Demo(demo::Options),
+}
+
+impl Job {
+    /// Runs it. To be called on the runtime.
+    pub async fn run<R: Sockets<Timer: Unpin>>(self, runtime: R) -> Exit {
+        match self {
+            Job::Serve(settings) => serve(runtime, settings).await,
+            Job::Demo(options) => demo::run(runtime, options).await,
+        }
+    }
+}
+
+/// Runs one of them; `work` runs what takes a runtime.
 pub fn run(
     spec: &'static Spec,
     mut arguments: Arguments,
     environment: &Environment,
-    serve: impl FnOnce(Settings) -> Exit,
+    work: impl FnOnce(Job) -> Exit,
 ) -> Result<Exit, Usage> {
     let action = match spec.words {
-        ["hq", "serve"] => return Ok(serve(reading::settings(&mut arguments)?)),
+        ["hq", "serve"] => return Ok(work(Job::Serve(reading::settings(&mut arguments)?))),
+        ["demo"] => {
+            return Ok(work(Job::Demo(demonstration::options(&mut arguments, environment)?)));
+        }
         ["hq", "pop", "add"] => reading::add(&mut arguments)?,
         ["hq", "pop", "list"] => pops::Action::List { is_json: arguments.has(JSON.name) },
         _ => reading::remove(&mut arguments)?,

@@ -7,7 +7,7 @@
 //! POPs say of themselves, `live` tells who looks on; [`dns`] answers questions about who is primary,
 //! `api` answers POPs and operators, `sessions` knows who is logged in, `dashboard` is what
 //! they see; [`hq`] composes all of it,
-//! [`serve`] gives it sockets, [`cli`] is what a person types.
+//! [`serve`] gives it sockets, [`demo`] shows it at work, [`cli`] is what a person types.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod settings;
@@ -49,6 +49,8 @@ mod api;
 pub mod hq;
 
 pub mod serve;
+
+pub mod demo;
 
 pub mod cli;
 

@@ -108,3 +108,29 @@ fn an_hq_elsewhere_needs_consent() {
     assert!(target(&elsewhere).unwrap_err().contains("--allow-plain-http"));
     assert!(target(&[&elsewhere[..], &["--allow-plain-http"]].concat()).is_ok());
 }
+
+#[test]
+fn a_demo_needs_no_options_and_takes_so_many_rounds_at_the_most() {
+    let asked = |line: &[&str]| {
+        let (_, mut arguments) = parsed(&[&["demo"], line].concat())?;
+        let options = demonstration::options(&mut arguments, &Environment::default());
+        options.map_err(|usage| usage.message)
+    };
+    let plain = asked(&[]).unwrap();
+    assert_eq!((plain.rounds, plain.switchovers), (1, 1));
+    assert!(plain.data_dir.is_none() && !plain.is_json && !plain.is_staying && plain.may_colour);
+    let all = ["--rounds", "100", "--switchovers=0", "--json", "--stay", "--data-dir", "here"];
+    let all = asked(&all).unwrap();
+    assert_eq!((all.rounds, all.switchovers, all.is_json, all.is_staying), (100, 0, true, true));
+    assert_eq!(all.data_dir, Some("here".into()));
+    for (line, reason) in [
+        (&["--rounds", "0"][..], "--rounds: "),
+        (&["--rounds", "101"], "--rounds: "),
+        (&["--switchovers", "-1"], "--switchovers: "),
+        (&["--data-dir", ""], "--data-dir: is empty"),
+        (&["--server", "x"], "unknown option"),
+    ] {
+        let error = asked(line).unwrap_err();
+        assert!(error.contains(reason), "{line:?}: {error}");
+    }
+}
