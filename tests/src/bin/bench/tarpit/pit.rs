@@ -17,7 +17,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// The process.
 pub(crate) enum Pit {
-    Ours(Server),
+    Ours(Box<Server>),
     Endlessh(Endlessh),
 }
 
@@ -37,7 +37,7 @@ impl Pit {
     pub(crate) fn ours_on(runtime: Runtime, held_max: usize) -> Self {
         let cap = ["--tarpit-connections-max".to_owned(), held_max.to_string()];
         let server = ServerBuilder::new(Edition::Commercial).runtime(runtime);
-        Self::Ours(server.arguments(cap).start())
+        Self::Ours(Box::new(server.arguments(cap).start()))
     }
 
     /// The rival, writing once a second to each; the reason if there is none.
