@@ -207,6 +207,7 @@ fn bring_back(
     world: &mut World,
     writer: &Writer,
     known: usize,
+    dying: usize,
 ) -> Result<(u64, u64, usize, usize), Failure> {
     let id = world.pop(dying)?.id;
     let restarted = Instant::now();
