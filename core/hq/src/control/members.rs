@@ -41,6 +41,8 @@ struct Speaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Rival {
     start: u64,
+    // As it was first named.
+    store: StoreId,
     returns: u8,
     // The speaker renewed since this one did.
     is_overtaken: bool,
@@ -128,16 +130,25 @@ impl Pop {
         let is_silent = at >= speaker.heard_at.plus_ms(silence_ms);
         let has_given_up = self.said.as_ref().is_some_and(|said| said.renewal.is_released);
         if is_holder || is_silent || has_given_up {
-            let rival = Rival { start: speaker.start, returns: 0, is_overtaken: true };
-            self.rival = Some(rival).filter(|_| is_holder && !is_silent);
+            let former = Rival {
+                start: speaker.start,
+                store: speaker.store,
+                returns: 0,
+                is_overtaken: true,
+            };
+            // It may have changed its data directory's id while it waited.
+            let known = self.rival.filter(|rival| rival.start == start);
+            let store = known.map_or(store, |rival| rival.store);
+            self.rival = Some(former).filter(|_| is_holder && !is_silent);
             self.speaker = Some(Speaker { start, store, heard_at: at });
             self.said = None;
             self.here_since = None;
             return Who::Speaker;
         }
-        let rival = self.rival.get_or_insert(Rival { start, returns: 0, is_overtaken: false });
+        let newcomer = Rival { start, store, returns: 0, is_overtaken: false };
+        let rival = self.rival.get_or_insert(newcomer);
         if rival.start != start {
-            *rival = Rival { start, returns: 0, is_overtaken: false };
+            *rival = newcomer;
         }
         let is_news = rival.is_overtaken && rival.returns + 1 == RETURNS_MAX;
         if rival.is_overtaken {

@@ -102,6 +102,17 @@ fn a_data_directory_that_takes_a_new_id_while_in_use_is_the_same() {
 }
 
 #[test]
+fn a_data_directory_that_takes_a_new_id_while_its_process_waits_is_the_same() {
+    let mut hq = led();
+    let renamed = |renewal| Renewal { store: StoreId([9; 16]), ..renewal };
+    assert_eq!(hq.renew(3_000, "a", other(knows("a", 1, "a"))), follow(1, "a"));
+    for ms in (5_000..20_000).step_by(2_000) {
+        hq.renew(ms, "a", other(renamed(knows("a", 1, "a"))));
+    }
+    assert_eq!(hq.row().epoch, Some(epoch(2, "a")));
+}
+
+#[test]
 fn a_primary_whose_token_is_revoked_is_followed_after_its_lease() {
     let mut hq = led();
     hq.remove(3_000, "a");
