@@ -107,7 +107,7 @@ fn is_command(command: &str) -> bool {
     match words.as_slice() {
         ["bash", script] => root().join(script).is_file(),
         ["clavitor-sim", "swarm", "--runs", runs]
-        | ["clavitor-sim", "swarm", "--runs", runs, "--led"] => runs.parse::<u64>().is_ok(),
+        | ["clavitor-sim", "swarm", "--runs", runs, "--leases"] => runs.parse::<u64>().is_ok(),
         ["clavitor-sim", "run", "--scenario", name, "--seed", _] => scenarios::find(name).is_some(),
         _ => false,
     }

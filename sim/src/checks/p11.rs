@@ -56,6 +56,10 @@ impl Carried {
         if is_amiss {
             self.amiss(now);
         }
+        // As long as HQ is there; whoever goes on then goes on without it.
+        if self.primary.is_none() && !is_hq_well(sight) {
+            self.amiss(now);
+        }
         let able = sight.servers.iter().find(|it| it.may_acknowledge(&around.bugs, now));
         match (self.primary, able) {
             (None, Some(able)) if now.ms_since(self.calm_since) >= CALM_MS => {
@@ -80,6 +84,21 @@ fn is_amiss(server: &Server, now: Instant) -> bool {
     is_hanging
         || !server.is_running(now)
         || server.process.as_ref().is_some_and(|process| process.is_imported)
+}
+
+/// Whether HQ does what it should, and hears every POP.
+fn is_hq_well(sight: Sight<'_>) -> bool {
+    let (around, site, now) = (sight.around, sight.site, sight.around.now);
+    let is_heard = |server: &Server| {
+        let calls = around.mishaps.calls[usize::from(server.index)];
+        now.ms_since(calls) >= CALM_MS
+    };
+    let is_settled = site.row().is_some_and(|row| row.epoch == row.granted);
+    site.is_running(now)
+        && is_settled
+        && around.hq.mood(now).is_none()
+        && site.full_until.max(site.hangs_until) <= now
+        && sight.servers.iter().all(is_heard)
 }
 
 /// Whether a link between POPs is cut.

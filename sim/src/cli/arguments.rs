@@ -144,7 +144,7 @@ impl Arguments {
             (false, false) => Ok(Kind::Full),
             (true, false) => Ok(Kind::Lite),
             (false, true) => Ok(Kind::Led),
-            (true, true) => Err(Stop::usage("--lite or --led, not both")),
+            (true, true) => Err(Stop::usage("--lite or --leases, not both")),
         }
     }
 

@@ -31,7 +31,7 @@ static BASE: Opt = option("seed", "N", "decides the seeds of all runs [1]");
 pub(crate) static LITE: Opt =
     option("lite", "", "a pair of POPs and about 200 requests, not up to five POPs");
 pub(crate) static LED: Opt =
-    option("led", "", "only worlds in which HQ gives leases, and primaries fail");
+    option("leases", "", "only worlds in which HQ gives leases, and primaries fail");
 pub(crate) static CHECK: Opt = option("check", "", "run it twice, and compare both runs");
 pub(crate) static TRACE: Opt = option(
     "trace",

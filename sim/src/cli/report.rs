@@ -20,7 +20,7 @@ pub(crate) fn option(kind: Kind) -> &'static str {
     match kind {
         Kind::Full => "",
         Kind::Lite => " --lite",
-        Kind::Led => " --led",
+        Kind::Led => " --leases",
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Knobs;
+use super::{Knobs, Rates};
 use crate::canary::Canary;
 use crate::entropy::Entropy;
 
@@ -60,8 +60,12 @@ impl Knobs {
                 (rates.drift, leases.drift, leases.isolate) = (100, 100, 60);
             }
             Canary::LeaseFromAnswer => {
-                (self.delay_ms, self.sync_ms, rates.late) = (60, 1, 200);
-                leases.isolate = 60;
+                (self.pops, self.delay_ms, self.sync_ms, rates.late) = (2, 98, 1, 300);
+                leases.isolate = 100;
+            }
+            Canary::NoVotesAsked => {
+                (*rates, self.delay_ms) = (Rates::default(), 1);
+                *leases = Leases { crash: 100, pause: 60, ..Leases::default() };
             }
             Canary::HqDecidesAtOnce => (leases.crash, leases.cut) = (60, 60),
             Canary::VoteAndPromotion => leases.isolate = 60,

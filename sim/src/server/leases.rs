@@ -28,6 +28,8 @@ pub struct Right {
     pub until: Instant,
     /// When it was told, in the world's time.
     told: Instant,
+    /// When it was last told of more than there was, in the world's time.
+    grown: Instant,
     handing_to: Option<PopId>,
     closing: Option<OpId>,
     under_way: u32,
@@ -56,6 +58,12 @@ impl Server {
     pub fn may_acknowledge(&self, bugs: &Bugs, now: Instant) -> bool {
         let process = self.process.as_deref();
         process.is_some_and(|process| self.holds_lease(process, bugs, now))
+    }
+
+    /// Whether it would, or would have at some point during this event.
+    pub fn held_lease(&self, bugs: &Bugs, now: Instant) -> bool {
+        let has_grown = self.process.as_deref().is_some_and(|process| process.right.grown == now);
+        has_grown || self.may_acknowledge(bugs, now)
     }
 
     /// Until when it would, by its monotonic clock.
@@ -105,8 +113,11 @@ impl Server {
             Effect::HoldLease { until } => {
                 let monotonic = self.clocks.monotonic(around.now);
                 let is_late = around.bugs.is(Canary::LeaseFromAnswer) && until > monotonic;
-                process.right.told = around.now;
-                process.right.until = if is_late { monotonic.plus_ms(LEASE_MS) } else { until };
+                let until = if is_late { monotonic.plus_ms(LEASE_MS) } else { until };
+                let right = &mut process.right;
+                right.told = around.now;
+                right.grown = if until > right.until { around.now } else { right.grown };
+                right.until = until;
             }
             Effect::Accept { op, epoch, floor_ms } => {
                 self.submit(process, Job::Accept(Accept { op, epoch, floor_ms }), around);
