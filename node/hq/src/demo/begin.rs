@@ -40,7 +40,7 @@ pub(super) fn begin(world: &mut World) -> Result<(), Failure> {
     introduce(world, primary)?;
     let took = started.elapsed().as_millis();
     let took = measured(u64::try_from(took).unwrap_or(u64::MAX));
-    world.screen.say(&world.screen.paint(Look::Faint, &format!("  (all of it took {took})")));
+    world.screen.say(&world.screen.paint(Look::Faint, &format!("  all of this started in {took}")));
     Ok(())
 }
 
@@ -90,7 +90,7 @@ pub(super) fn write(world: &mut World) -> Result<Writer, Failure> {
         let path = format!("/v1/vaults/{VAULT}/entries/{ENTRY}?ack=backup");
         confirmed(&client, Ask::new(Method::PUT, path).body(ENTRY.into()))
     })?;
-    Writer::start([world.route(0)?, world.route(1)?])
+    Writer::start([world.route(0)?, world.route(1)?], world.tally.clone())
 }
 
 /// The answer, once a backup has it too.

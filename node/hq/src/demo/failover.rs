@@ -75,7 +75,7 @@ struct Death {
 /// tells who is primary.
 pub(super) fn settle(world: &mut World, writer: &Writer) -> Result<usize, Failure> {
     let since = Instant::now();
-    let primary = world.until("until each of them could follow the other", |world| {
+    let primary = world.until("until either could follow the other", |world| {
         let Ok(seen) = world.seen() else { return Ok(None) };
         let primary = seen.primary.and_then(|id| world.index(&id));
         let primary = primary.filter(|_| seen.is_steady);
@@ -85,7 +85,7 @@ pub(super) fn settle(world: &mut World, writer: &Writer) -> Result<usize, Failur
         Ok(primary.filter(is_all_well))
     })?;
     let more = u16::from_be_bytes(entropy::bytes()) % QUIET_MORE_MS;
-    world.pass("writing", QUIET + Duration::from_millis(more.into()))?;
+    world.pass("under load", QUIET + Duration::from_millis(more.into()))?;
     Ok(primary)
 }
 

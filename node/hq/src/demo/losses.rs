@@ -1,5 +1,6 @@
 //! Which acknowledged writes are not where they ought to be.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clavitor_node::cli::client::{Ask, Connection, Failure};
@@ -31,32 +32,56 @@ pub(super) fn count(
     })
 }
 
-/// Of these, in the order of their numbers, those that a POP does not hold in that very version.
+/// Of these, sorted by their numbers, those that a POP does not hold in that very version.
 pub(super) fn missing(
     connection: &Connection,
-    acknowledged: &[Acknowledged],
+    written: &[Acknowledged],
 ) -> Result<Vec<u64>, Failure> {
-    let Some(first) = acknowledged.first() else { return Ok(Vec::new()) };
-    let mut wanted = acknowledged.iter().peekable();
-    let mut missing = Vec::new();
+    let Some((first, last)) = written.first().zip(written.last()) else { return Ok(Vec::new()) };
+    let last = name(last.number);
+    let mut held = Held::new();
     let mut after = Some(name(first.number.saturating_sub(1)));
-    while let Some(from) = after.take_if(|_| wanted.peek().is_some()) {
+    while let Some(from) = after.take_if(|from| *from < last) {
         let path = format!("/v1/vaults/{VAULT}/entries?limit={PAGE}&after={from}");
         let page = connection.ask(Ask::get(path))?.json()?;
         let entries = page.get("entries").and_then(Value::as_array);
-        let text = |entry: &Value, name: &str| {
-            entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        for entry in entries.into_iter().flatten() {
-            let (found, etag) = (text(entry, "name"), text(entry, "etag"));
-            while let Some(one) = wanted.next_if(|one| name(one.number) < found) {
-                missing.push(one.number);
-            }
-            let same = wanted.next_if(|one| name(one.number) == found);
-            missing.extend(same.filter(|one| one.etag != etag).map(|one| one.number));
-        }
+        held.extend(entries.into_iter().flatten().map(|entry| {
+            let text = |name| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+            (text("name").to_owned(), text("etag").to_owned())
+        }));
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
     }
-    missing.extend(wanted.map(|one| one.number));
-    Ok(missing)
+    Ok(lacking(&held, written))
+}
+
+/// Entries and their versions.
+type Held = BTreeMap<String, String>;
+
+fn lacking(held: &Held, written: &[Acknowledged]) -> Vec<u64> {
+    let is_held = |one: &&Acknowledged| held.get(&name(one.number)) == Some(&one.etag);
+    written.iter().filter(|one| !is_held(one)).map(|one| one.number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_or_another_version_is_lost() {
+        let written = |number: u64| Acknowledged {
+            number,
+            etag: format!("\"{number}-0-calgary-01\""),
+            pop: 0,
+            at: Instant::now(),
+        };
+        let written: Vec<_> = [1, 2, 4].map(written).into();
+        let row = |one: &Acknowledged| (name(one.number), one.etag.clone());
+        let mut held: Held = written.iter().map(row).collect();
+        held.insert(name(3), "nobody heard of it".to_owned());
+        assert_eq!(lacking(&held, &written), Vec::<u64>::new());
+        held.insert(name(2), "\"9-0-zurich-01\"".to_owned());
+        held.remove(&name(4));
+        assert_eq!(lacking(&held, &written), [2, 4]);
+        assert_eq!(lacking(&Held::new(), &written), [1, 2, 4]);
+    }
 }

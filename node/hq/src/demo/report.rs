@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn switchover(pause_ms: u64) -> Switchover {
-        Switchover { from: "calgary-01", to: "zurich-01", epoch: 2, pause_ms, errors: 0 }
+        Switchover { from: "calgary-01", to: "zurich-01", epoch: 2, pause_ms, errors: Vec::new() }
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Screen {
         }
         let frame = usize::try_from(waited.as_millis() / FRAME_MS).unwrap_or_default();
         let frame = FRAMES.iter().cycle().nth(frame % FRAMES.len()).unwrap_or(&"");
-        let line = format!("  {frame} {what}  {:.1} s", waited.as_secs_f64());
+        let line = format!("  {frame} {:4.1} s  {what}", waited.as_secs_f64());
         self.is_open.set(true);
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "{CLEAR}{}", self.paint(Look::Faint, &line));
@@ -125,13 +125,10 @@ mod tests {
 
     #[test]
     fn nothing_is_painted_where_no_colour_is_wanted() {
-        let screen = Screen { is_terminal: true, has_colour: false, is_open: Cell::new(false) };
-        assert_eq!(screen.paint(Look::Good, "well"), "well");
-        let screen = Screen { has_colour: true, ..screen_of_nobody() };
-        assert_eq!(screen.paint(Look::Good, "well"), "\x1b[32mwell\x1b[0m");
-    }
-
-    fn screen_of_nobody() -> Screen {
-        Screen { is_terminal: false, has_colour: false, is_open: Cell::new(false) }
+        let shown = |has_colour| {
+            let screen = Screen { is_terminal: true, has_colour, is_open: Cell::new(false) };
+            screen.paint(Look::Good, "well")
+        };
+        assert_eq!([shown(false), shown(true)], ["well", "\x1b[32mwell\x1b[0m"]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clavitor_node::cli::client::Failure;
 
-use super::screen::{Look, grouped};
+use super::screen::Look;
 use super::world::World;
 use super::writer::Writer;
 
@@ -34,9 +34,8 @@ pub(super) fn stay(world: &mut World, writer: &Writer) -> Result<(), Failure> {
         for (index, since) in down.iter_mut().enumerate() {
             look_after(world, index, since)?;
         }
-        let count = grouped(writer.count());
         let who = primary.as_deref().unwrap_or("nobody");
-        world.screen.wait(&format!("{who} is primary, {count} writes"), began.elapsed());
+        world.wait(&format!("{who} is primary"), began.elapsed());
         thread::sleep(LOOK);
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use super::control::{self, Event, Seen};
 use super::place::{Addresses, Directory};
 use super::process::Process;
 use super::resolver::Resolver;
-use super::screen::Screen;
+use super::screen::{Screen, grouped};
 use super::writer::Route;
 
 /// The cluster's name, and the zone that it is in.
@@ -86,6 +86,8 @@ pub(super) struct World {
     pub(super) resolver: Resolver,
     /// HQ, asked as an operator.
     pub(super) operator: Option<Connection>,
+    /// How many writes were acknowledged.
+    pub(super) tally: Arc<AtomicUsize>,
     addresses: Addresses,
     stop: Stop,
     // Last, because it goes once nobody writes to it any more.
@@ -130,7 +132,8 @@ impl World {
         let pops = [pop(calgary, addresses.pops[0]), pop(zurich, addresses.pops[1])];
         let resolver = Resolver::new(addresses.dns, format!("{CLUSTER}.{ZONE}"))
             .map_err(|error| Failure::refused(format!("no socket to ask DNS with: {error}")))?;
-        Ok(World { hq, pops, screen, resolver, operator: None, addresses, stop, directory })
+        let (operator, tally) = (None, Arc::default());
+        Ok(World { hq, pops, screen, resolver, operator, tally, addresses, stop, directory })
     }
 
     /// Where HQ's dashboard is.
@@ -240,10 +243,24 @@ impl World {
             let waited = started.elapsed();
             if waited > PATIENCE {
                 let seconds = PATIENCE.as_secs();
-                return Err(Failure::refused(format!("{what}: gave up after {seconds} seconds")));
+                return Err(Failure::refused(format!(
+                    "{what}: gave up after {seconds} seconds; with --data-dir what everybody said \
+                     stays in the .log files"
+                )));
             }
-            self.screen.wait(what, waited);
+            self.wait(what, waited);
             thread::sleep(LOOK);
+        }
+    }
+
+    /// Tells what is waited for, and how the writer is doing.
+    pub(super) fn wait(&self, what: &str, waited: Duration) {
+        match self.tally.load(Ordering::Acquire) {
+            0 => self.screen.wait(what, waited),
+            count => {
+                let count = grouped(count);
+                self.screen.wait(&format!("{what} · {count} writes acknowledged"), waited);
+            }
         }
     }
 

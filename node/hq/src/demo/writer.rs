@@ -1,6 +1,6 @@
 //! Somebody who writes without a pause, whoever is primary, and remembers every acknowledgement.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ pub(super) const VAULT: &str = "demo";
 /// exactly an interruption is measured, and how long the disk lasts.
 const PAUSE_MS: u64 = 4;
 const LEISURE_MS: u64 = 500;
+
+/// How many surprises are remembered.
+const SURPRISES_MAX: usize = 100;
 
 /// A write that was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ struct Shared {
     pause_ms: AtomicU64,
     turn: Mutex<()>,
     acknowledged: Mutex<Vec<Acknowledged>>,
-    // Refusals that do not name the primary: a client is to see none of them unless a POP dies.
-    surprises: AtomicU64,
+    tally: Arc<AtomicUsize>,
+    surprises: Mutex<Vec<String>>,
 }
 
 /// A POP as a client knows it.
@@ -55,14 +58,15 @@ pub(super) struct Route {
 }
 
 impl Writer {
-    /// Writes until it is dropped, to the first POP first.
-    pub(super) fn start(routes: [Route; 2]) -> Result<Writer, Failure> {
+    /// Writes until it is dropped, to the first POP first, and counts acknowledgements in `tally`.
+    pub(super) fn start(routes: [Route; 2], tally: Arc<AtomicUsize>) -> Result<Writer, Failure> {
         let shared = Arc::new(Shared {
             is_over: AtomicBool::new(false),
             pause_ms: AtomicU64::new(PAUSE_MS),
             turn: Mutex::default(),
             acknowledged: Mutex::default(),
-            surprises: AtomicU64::new(0),
+            tally,
+            surprises: Mutex::default(),
         });
         let writing = shared.clone();
         let thread = thread::Builder::new().name("writer".into());
@@ -89,9 +93,10 @@ impl Writer {
         later.filter(|one| one.pop == pop).map(|one| one.at).last()
     }
 
-    /// How many refusals did not name the primary.
-    pub(super) fn surprises(&self) -> u64 {
-        self.shared.surprises.load(Ordering::Acquire)
+    /// What it was told lately instead of an acknowledgement or where the primary is, and how often its
+    /// connection broke. A client is to see nothing of the kind unless a POP dies.
+    pub(super) fn take_surprises(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.shared.surprises))
     }
 
     /// Nothing is written, nor under way, while this is held.
@@ -131,19 +136,35 @@ impl Shared {
         let next = (to + 1) % routes.len();
         let path = format!("/v1/vaults/{VAULT}/entries/{}", name(number));
         let ask = Ask::new(Method::PUT, path).body(name(number).into_bytes());
-        let Ok(answer) = route.connection.send(ask) else { return next };
+        let answer = match route.connection.send(ask) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                self.be_surprised(failure.message);
+                return next;
+            }
+        };
         if matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
             let etag = header(&answer, "etag").to_owned();
             let one = Acknowledged { number, etag, pop: to, at: Instant::now() };
             lock(&self.acknowledged).push(one);
+            self.tally.fetch_add(1, Ordering::AcqRel);
             return to;
         }
         let location = header(&answer, "x-primary-location");
         let primary = routes.iter().position(|route| route.url == location);
         if answer.status != StatusCode::SERVICE_UNAVAILABLE || primary.is_none() {
-            self.surprises.fetch_add(1, Ordering::AcqRel);
+            let code = answer.json().ok();
+            let code = code.as_ref().and_then(|said| said.get("code")?.as_str()).unwrap_or("-");
+            self.be_surprised(format!("{} {code} from {}", answer.status.as_u16(), route.url));
         }
         primary.unwrap_or(next)
+    }
+
+    fn be_surprised(&self, by: String) {
+        let mut surprises = lock(&self.surprises);
+        if surprises.len() < SURPRISES_MAX {
+            surprises.push(by);
+        }
     }
 }
 
