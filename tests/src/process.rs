@@ -13,6 +13,26 @@ pub fn signal(id: u32, signal: Signal) {
     }
 }
 
+/// The processes that `id` started and that run.
+pub fn children(id: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("it is mounted").flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|child| state(*child).is_some_and(|(_, parent)| parent == id)).collect()
+}
+
+/// Whether `id` runs; one that has ended and was not waited for does not.
+pub fn is_running(id: u32) -> bool {
+    state(id).is_some_and(|(letter, _)| letter != "Z")
+}
+
+/// The letter of a process's state and who started it.
+fn state(id: u32) -> Option<(String, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name may have spaces in it; the fields after its closing bracket have none.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
 /// Voluntary context switches of every thread of `id` together, and the number of threads.
 pub fn voluntary_switches(id: u32) -> (u64, usize) {
     let tasks = fs::read_dir(format!("/proc/{id}/task")).expect("the process runs");

@@ -14,6 +14,7 @@ mod commands;
 mod community;
 mod conflicts;
 mod crashes;
+mod demo;
 mod durability;
 mod failover;
 mod flight_recorder;
