@@ -26,8 +26,8 @@ use std::thread;
 
 use clavitor_node::cli::Exit;
 use clavitor_node::cli::client::Failure;
-use clavitor_node::launch;
 use clavitor_node::runtime::Sockets;
+use clavitor_node::{launch, log};
 use futures_channel::oneshot;
 
 use place::Directory;
@@ -76,8 +76,12 @@ pub async fn run<R: Sockets>(runtime: R, options: Options) -> Exit {
 }
 
 fn show(options: &Options, stop: Stop) -> Exit {
-    match perform(options, stop) {
+    match perform(options, stop.clone()) {
         Ok(exit) => exit,
+        Err(Failure { exit, .. }) if stop.is_told() => {
+            log::line("stopped: nothing of it runs any longer");
+            exit
+        }
         Err(Failure { exit, message }) => {
             launch::complain(&message);
             exit
