@@ -81,7 +81,7 @@ impl Exchange {
         for Name { cluster, pop } in in_rows.difference(&registered).cloned() {
             mailbox.push(Input::Removed { cluster, pop });
         }
-        let is_first = registry.is_new();
+        let is_first = registry.begin()?;
         let (lease_ms, failback_ms) = (settings.lease_ms, settings.failback_ms);
         let names: Vec<ClusterName> = clusters.keys().cloned().collect();
         let start = Start { clusters, is_first, lease_ms, failback_ms };

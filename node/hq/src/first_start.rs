@@ -57,12 +57,21 @@ impl fmt::Display for TokenError {
 }
 
 /// The tokens; a new one for each whose file is not there. Whoever may delete the file may replace
-/// the token: both take the data directory.
-pub(crate) fn ensure(registry: &Registry) -> Result<Tokens, TokenError> {
-    Ok(Tokens {
+/// the token: both take the data directory. Says what to do first if there was no admin token.
+pub(crate) fn ensure(
+    registry: &Registry,
+    program: &str,
+    listen: SocketAddr,
+) -> Result<Tokens, TokenError> {
+    let is_new = registry.fact::<Credential>(ADMIN_FACT)?.is_none();
+    let tokens = Tokens {
         admin: ensure_one(registry, ADMIN_FILE, ADMIN_FACT)?,
         telemetry: ensure_one(registry, TELEMETRY_FILE, TELEMETRY_FACT)?,
-    })
+    };
+    if is_new {
+        tell(registry.dir(), program, listen);
+    }
+    Ok(tokens)
 }
 
 fn ensure_one(
@@ -81,8 +90,7 @@ fn ensure_one(
     Ok(credential)
 }
 
-/// Says what to do first.
-pub(crate) fn tell(dir: &Path, program: &str, listen: SocketAddr) {
+fn tell(dir: &Path, program: &str, listen: SocketAddr) {
     let (admin, telemetry) = (dir.join(ADMIN_FILE), dir.join(TELEMETRY_FILE));
     log::line(&format!(
         "first start: the admin token is in {} and readable by you alone; http://{listen}/ asks for it",

@@ -84,10 +84,8 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
         let registry =
             Registry::open(&dir).map_err(|error| StartError::Open(dir.clone(), error))?;
         let dns = start_dns(&settings).map_err(StartError::Dns)?;
-        let tokens = first_start::ensure(&registry).map_err(StartError::Token)?;
-        if registry.is_new() {
-            first_start::tell(&dir, R::PROGRAM, listen);
-        }
+        let tokens = first_start::ensure(&registry, R::PROGRAM, listen);
+        let tokens = tokens.map_err(StartError::Token)?;
         log::line(&format!("DNS of {} on {}", settings.zone, dns.address()));
         let (exchange, work) =
             Exchange::new(&registry, &settings, dns).map_err(StartError::Store)?;

@@ -42,6 +42,7 @@ pub const CLUSTER_POPS_MAX: usize = control::POPS_MAX;
 const _: () = assert!(2 * POPS_MAX + 512 <= CONNECTIONS_MAX);
 
 const SCHEMA_FACT: &str = "hq_schema";
+const BEGUN_FACT: &str = "hq_begun";
 
 /// The size of the storage map: far above what the bounds of all tables together come to.
 const MAP_BYTES: u64 = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 28 };
@@ -113,9 +114,13 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Whether this process made the data directory.
-    pub fn is_new(&self) -> bool {
-        self.store.is_new()
+    /// Takes note that HQ begins its work; whether it does so for the first time.
+    pub fn begin(&self) -> Result<bool, StoreError> {
+        let is_first = self.fact::<bool>(BEGUN_FACT)?.is_none();
+        if is_first {
+            self.keep_fact(BEGUN_FACT, true)?;
+        }
+        Ok(is_first)
     }
 
     /// The data directory.

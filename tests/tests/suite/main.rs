@@ -20,6 +20,7 @@ mod failover;
 mod flight_recorder;
 mod forged_answers;
 mod hostile_frames;
+mod hq_api;
 mod identities;
 mod idle;
 mod log;
