@@ -105,7 +105,7 @@ pub static COMMANDS: &[Spec] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
     /// HQ.
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// A demonstration.
     Demo(demo::Options),
 }
@@ -114,7 +114,7 @@ impl Job {
     /// Runs it. To be called on the runtime.
     pub async fn run<R: Sockets<Timer: Unpin>>(self, runtime: R) -> Exit {
         match self {
-            Job::Serve(settings) => serve(runtime, settings).await,
+            Job::Serve(settings) => serve(runtime, *settings).await,
             Job::Demo(options) => demo::run(runtime, options).await,
         }
     }
@@ -128,7 +128,9 @@ pub fn run(
     work: impl FnOnce(Job) -> Exit,
 ) -> Result<Exit, Usage> {
     let action = match spec.words {
-        ["hq", "serve"] => return Ok(work(Job::Serve(reading::settings(&mut arguments)?))),
+        ["hq", "serve"] => {
+            return Ok(work(Job::Serve(Box::new(reading::settings(&mut arguments)?))));
+        }
         ["demo"] => {
             return Ok(work(Job::Demo(demonstration::options(&mut arguments, environment)?)));
         }

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use clavitor_commercial::renewal::Answer;
 use clavitor_core::id::Epoch;
 use clavitor_hq_core::control::{ClusterName, Control, Effect, Event, Input, NotSwitched, Start};
-use clavitor_node::store::StoreError;
 use clavitor_node::{entropy, log, wall};
 
 use crate::dns;
+use crate::dns::updates::{News, Updater};
 use crate::history::{Happened, What};
+use crate::hq::StartError;
 use crate::keeper::{Keep, Keeper, Work};
 use crate::live::Live;
 use crate::lock;
@@ -42,8 +43,10 @@ pub(crate) struct Exchange {
     pub(crate) live: Live,
     /// What is counted.
     pub(crate) counters: Counters,
-    keeper: Keeper,
+    /// What is on its way to the disk.
+    pub(crate) keeper: Keeper,
     dns: dns::Server,
+    updater: Option<Updater>,
 }
 
 /// What happened since the start.
@@ -63,7 +66,7 @@ impl Exchange {
         registry: &Registry,
         settings: &Settings,
         dns: dns::Server,
-    ) -> Result<(Self, Work), StoreError> {
+    ) -> Result<(Self, Work), StartError> {
         let clusters = registry.clusters()?;
         let registered: BTreeSet<Name> =
             registry.pops()?.into_iter().map(|(name, _)| name).collect();
@@ -86,6 +89,12 @@ impl Exchange {
         let names: Vec<ClusterName> = clusters.keys().cloned().collect();
         let start = Start { clusters, is_first, lease_ms, failback_ms };
         let (keeper, work) = Keeper::new();
+        let live = Live::default();
+        let updater = settings.dns_update.clone().map(|target| {
+            let (keeper, live) = (keeper.clone(), live.clone());
+            Updater::start(target, move |news| on_updates(&keeper, &live, news))
+        });
+        let updater = updater.transpose().map_err(|error| StartError::Dns(error.to_string()))?;
         let exchange = Self {
             control: Mutex::new(Control::new(wall::instant(), start)),
             mailbox,
@@ -93,10 +102,11 @@ impl Exchange {
             switchovers: Questions::default(),
             watches: Watches::new(u32::from_be_bytes(entropy::bytes()).into()),
             presence: Presence::new(registry.known()?),
-            live: Live::default(),
+            live,
             counters: Counters::default(),
             keeper,
             dns,
+            updater,
         };
         names.iter().for_each(|cluster| exchange.point_dns(cluster));
         Ok((exchange, work))
@@ -167,11 +177,13 @@ impl Exchange {
         let addresses = holder.map_or_else(Vec::new, |pop| {
             self.presence.addresses(&Name { cluster: cluster.to_owned(), pop })
         });
-        let is_news = self.dns.change(|zone| zone.show(cluster, &addresses));
-        let Some(pop) = holder.filter(|_| is_news) else { return };
-        let at: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-        let at = if at.is_empty() { "no address".to_owned() } else { at.join(", ") };
-        log::line(&format!("{cluster}: DNS names {pop}: {at}"));
+        if !self.dns.change(|zone| zone.show(cluster, &addresses)) {
+            return;
+        }
+        self.updater.iter().for_each(|updater| updater.want(cluster, &addresses));
+        if let Some(pop) = holder.filter(|_| !addresses.is_empty()) {
+            self.happened(cluster.to_owned(), What::DnsMoved(pop));
+        }
     }
 
     /// Where DNS points for a cluster.
@@ -197,4 +209,18 @@ impl Exchange {
         }
         self.keeper.close();
     }
+}
+
+/// Tells operators whether another server takes updates of the zone.
+fn on_updates(keeper: &Keeper, live: &Live, news: News) {
+    let failure = match news {
+        News::Failing(failure) => Some(failure.to_string()),
+        News::Mended => None,
+    };
+    log::line(&match &failure {
+        Some(failure) => format!("updates of the zone are not taken: {failure}"),
+        None => "updates of the zone are taken again".to_owned(),
+    });
+    keeper.keep(Keep::DnsUpdates(failure));
+    live.changed();
 }

@@ -36,6 +36,8 @@ pub(crate) enum What {
     Registered(PopId),
     /// An operator took it away.
     Removed(PopId),
+    /// DNS names another POP, or the same one elsewhere.
+    DnsMoved(PopId),
 }
 
 /// Which events are asked for.
@@ -126,6 +128,7 @@ impl What {
         match self {
             What::Registered(_) => "registered",
             What::Removed(_) => "removed",
+            What::DnsMoved(_) => "dns_moved",
             What::Decided(event) => match event {
                 Event::PopSeen(_) => "pop_seen",
                 Event::PopLost(_) => "pop_lost",
@@ -146,7 +149,7 @@ impl What {
 
     fn epoch(self) -> Option<Epoch> {
         match self {
-            What::Registered(_) | What::Removed(_) => None,
+            What::Registered(_) | What::Removed(_) | What::DnsMoved(_) => None,
             What::Decided(event) => match event {
                 Event::LeaseExpired(epoch)
                 | Event::Carried(epoch)
@@ -161,7 +164,7 @@ impl What {
 
     fn pop(self) -> Option<PopId> {
         match self {
-            What::Registered(pop) | What::Removed(pop) => Some(pop),
+            What::Registered(pop) | What::Removed(pop) | What::DnsMoved(pop) => Some(pop),
             What::Decided(event) => match event {
                 Event::PopSeen(pop)
                 | Event::PopLost(pop)
@@ -190,6 +193,7 @@ impl What {
         match self {
             What::Registered(_) => format!("{pop} has a new token"),
             What::Removed(_) => format!("{pop} is removed"),
+            What::DnsMoved(_) => format!("DNS names {pop}"),
             What::Decided(event) => match event {
                 Event::PopSeen(_) => format!("{pop} renews"),
                 Event::PopLost(_) => format!("{pop} does not renew"),

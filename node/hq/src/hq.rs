@@ -55,6 +55,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        StartError::Store(error)
+    }
+}
+
 /// How HQ ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -87,8 +93,7 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
         let tokens = first_start::ensure(&registry, R::PROGRAM, listen);
         let tokens = tokens.map_err(StartError::Token)?;
         log::line(&format!("DNS of {} on {}", settings.zone, dns.address()));
-        let (exchange, work) =
-            Exchange::new(&registry, &settings, dns).map_err(StartError::Store)?;
+        let (exchange, work) = Exchange::new(&registry, &settings, dns)?;
         let exchange = Arc::new(exchange);
         let (end, ended) = async_channel::bounded(1);
         let (is_kept, kept) = async_channel::bounded(1);

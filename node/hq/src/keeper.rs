@@ -2,10 +2,12 @@
 //! transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clavitor_core::id::OpId;
 use clavitor_core::time::UnixTime;
 use clavitor_hq_core::control::{ClusterName, Input, Row};
+use clavitor_node::log;
 
 use crate::history::Happened;
 use crate::mailbox::Mailbox;
@@ -27,23 +29,55 @@ pub(crate) enum Keep {
     Happened(Happened),
     /// What a POP says about itself, and when.
     Known(Name, Known, UnixTime),
+    /// Another server does not take updates of the zone, and why; `None` is that it does again.
+    DnsUpdates(Option<String>),
 }
 
 /// Takes orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Keeper {
     orders: async_channel::Sender<Keep>,
+    health: Arc<Health>,
 }
 
 /// Carries them out.
 pub(crate) struct Work {
     orders: async_channel::Receiver<Keep>,
+    health: Arc<Health>,
+}
+
+/// Whether the disk takes what it is given.
+#[derive(Debug, Default)]
+struct Health {
+    is_failing: AtomicBool,
+}
+
+impl Health {
+    /// Tells a person, once, that it does not; and once that it does again.
+    fn note(&self, is_kept: bool) {
+        if self.is_failing.swap(!is_kept, Ordering::AcqRel) != is_kept {
+            return;
+        }
+        log::line(match is_kept {
+            true => "what HQ decides is stored again",
+            false => {
+                "error: HQ has no room to store what it decides, so nobody is promoted and no member \
+                 is added: free the disk"
+            }
+        });
+    }
 }
 
 impl Keeper {
     pub(crate) fn new() -> (Keeper, Work) {
         let (sender, receiver) = async_channel::unbounded();
-        (Keeper { orders: sender }, Work { orders: receiver })
+        let health = Arc::<Health>::default();
+        (Keeper { orders: sender, health: health.clone() }, Work { orders: receiver, health })
+    }
+
+    /// Whether the disk does not take what it is given.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.health.is_failing.load(Ordering::Acquire)
     }
 
     /// What comes from now on is not kept.
@@ -63,19 +97,21 @@ impl Keeper {
 impl Work {
     /// Carries out orders as long as there are any to come.
     pub(crate) async fn run(self, registry: Registry, mailbox: Arc<Mailbox>) {
-        while let Ok(first) = self.orders.recv().await {
+        let Work { orders, health } = self;
+        while let Ok(first) = orders.recv().await {
             let mut batch = vec![first];
             while batch.len() < BATCH_MAX
-                && let Ok(next) = self.orders.try_recv()
+                && let Ok(next) = orders.try_recv()
             {
                 batch.push(next);
             }
             let op = |keep: &Keep| match keep {
                 Keep::Cluster(op, ..) => Some(*op),
-                Keep::Happened(_) | Keep::Known(..) => None,
+                Keep::Happened(_) | Keep::Known(..) | Keep::DnsUpdates(_) => None,
             };
             let ops: Vec<OpId> = batch.iter().filter_map(op).collect();
             let is_kept = registry.keep(batch).await;
+            health.note(is_kept);
             ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
         }
     }

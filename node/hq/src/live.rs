@@ -26,10 +26,10 @@ const QUIET_MS: u64 = 15_000;
 const CHANGE: &[u8] = b"event: change\ndata: {}\n\n";
 const NOTHING: &[u8] = b": nothing new\n\n";
 
-/// What changed, and who looks on.
+/// What changed, and who looks on. Clones share it.
 ///
 /// Invariant: `lookers` is at most [`LOOKERS_MAX`] and counts every live stream.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Live {
     shared: Arc<Shared>,
 }

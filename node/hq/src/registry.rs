@@ -9,7 +9,7 @@ use clavitor_core::credential::{Presented, TokenId};
 use clavitor_core::id::PopId;
 use clavitor_core::time::UnixTime;
 use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Row};
-use clavitor_hq_core::incidents;
+use clavitor_hq_core::incidents::{self, Alert, DNS_UPDATE_FAILED, Source};
 use clavitor_node::http::CONNECTIONS_MAX;
 use clavitor_node::server::end_after_failure;
 use clavitor_node::store::{
@@ -233,7 +233,7 @@ impl Registry {
     pub(crate) async fn take_alert(
         &self,
         key: incidents::Key,
-        alert: incidents::Alert,
+        alert: Alert,
     ) -> Result<incidents::Outcome, KeepError> {
         let take = move |txn: &mut Transaction<'_>| {
             let now = wall::unix_time();
@@ -308,6 +308,7 @@ fn keep_one(rows: &mut impl RowsMut, keep: &Keep) -> Result<(), StoreError> {
             }
             history::keep(rows, happened)
         }
+        Keep::DnsUpdates(failure) => keep_dns_updates(rows, failure.as_deref()),
         Keep::Known(name, known, at) => {
             let key = pop_key(&name.cluster, &name.pop);
             // It may have been removed meanwhile.
@@ -317,6 +318,21 @@ fn keep_one(rows: &mut impl RowsMut, keep: &Keep) -> Result<(), StoreError> {
             }
         }
     }
+}
+
+fn keep_dns_updates(rows: &mut impl RowsMut, failure: Option<&str>) -> Result<(), StoreError> {
+    let (now, source, kind) = (wall::unix_time(), Source::default(), DNS_UPDATE_FAILED);
+    let Some(failure) = failure else {
+        return incidents::settle(rows, now, &source, kind).map(|_| ());
+    };
+    let alert = Alert {
+        kind: kind.to_owned(),
+        source,
+        raised_at: now,
+        message: format!("another server does not take updates of the zone: {failure}"),
+        details: BTreeMap::new(),
+    };
+    incidents::raise(rows, now, alert, 1).map(|_| ())
 }
 
 fn register(

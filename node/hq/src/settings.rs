@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::dns::updates::Target;
+
 /// Everything HQ is told before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -12,6 +14,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address that DNS questions come to.
     pub dns_listen: SocketAddr,
+    /// Another server that is told where primaries are, if there is one.
+    pub dns_update: Option<Target>,
     /// The zone that it answers for, in lower case and without a full stop at its end.
     pub zone: String,
     /// How long a lease lasts, in milliseconds.

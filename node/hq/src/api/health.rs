@@ -14,8 +14,13 @@ pub(super) fn live<R: Runtime>(request: &HqRequest<R>) -> Result<Response, Probl
 
 pub(super) fn ready<R: Runtime>(api: &Api<R>, request: &HqRequest<R>) -> Result<Response, Problem> {
     request.query(&[])?;
-    if api.connections.is_stopping() {
-        let document = json!({"status": "unavailable", "reason": "stopping"});
+    let reason = match api.exchange.keeper.is_failing() {
+        _ if api.connections.is_stopping() => Some("stopping"),
+        true => Some("there is no room to store what HQ decides"),
+        false => None,
+    };
+    if let Some(reason) = reason {
+        let document = json!({"status": "unavailable", "reason": reason});
         return Ok(json(StatusCode::SERVICE_UNAVAILABLE, &document));
     }
     Ok(json(StatusCode::OK, &json!({"status": "ok"})))

@@ -4,13 +4,15 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use clavitor_commercial::renewal::{ANSWER_MS, LEASE_MS, RENEW_MS};
-use clavitor_hq_core::dns::{Zone, is_cluster_label};
+use clavitor_hq_core::dns::{Origin, Zone, is_cluster_label};
 use clavitor_node::cli::client::{Hints, Target};
 use clavitor_node::cli::commands::Opt;
 use clavitor_node::cli::{Arguments, Usage};
+use clavitor_node::log;
 use clavitor_node::settings::{self, ServerUrl};
 
 use super::pops::Action;
+use crate::dns::updates::{self, KeyFile, Target as Updated};
 use crate::first_start::ADMIN_FILE;
 use crate::registry::Name;
 use crate::settings::Settings;
@@ -47,6 +49,17 @@ pub(super) const SERVE_OPTIONS: &[Opt] = &[
         placeholder: "NAME",
         help: "Answers for this zone: CLUSTER.NAME is the address of the cluster's primary. \
                [default: vault.test]",
+    },
+    Opt {
+        name: "dns-update",
+        placeholder: "SERVER[:PORT]",
+        help: "Tells this server, by updates as of RFC 2136, where the primaries are: the zone, or a \
+               part of it above its names, is its own. [default: nobody]",
+    },
+    Opt {
+        name: "dns-update-key-file",
+        placeholder: "FILE",
+        help: "Signs updates with the key in this file, as `tsig-keygen -a hmac-sha256` prints it.",
     },
     Opt {
         name: "data-dir",
@@ -92,6 +105,7 @@ pub(super) fn settings(arguments: &mut Arguments) -> Result<Settings, Usage> {
     if data_dir.is_empty() {
         return Err(Usage::new("--data-dir: is empty"));
     }
+    let zone = value(arguments, "zone", ZONE_DEFAULT, zone)?;
     let seconds = |min, max| move |text: &str| settings::number(text, min, max).map(millis);
     let lease = seconds(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX);
     let failback = arguments.text("failback-seconds")?;
@@ -100,10 +114,34 @@ pub(super) fn settings(arguments: &mut Arguments) -> Result<Settings, Usage> {
         data_dir: PathBuf::from(data_dir),
         listen,
         dns_listen: value(arguments, "dns-listen", DNS_LISTEN_DEFAULT, settings::address)?,
-        zone: value(arguments, "zone", ZONE_DEFAULT, zone)?,
+        dns_update: dns_update(arguments, &zone)?,
+        zone,
         lease_ms: value(arguments, "lease-seconds", LEASE_SECONDS_DEFAULT, lease)?,
         failback_ms: failback.transpose().map_err(|error| of("failback-seconds", error))?,
     })
+}
+
+fn dns_update(arguments: &mut Arguments, zone: &str) -> Result<Option<Updated>, Usage> {
+    let file = arguments.option("dns-update-key-file").map(PathBuf::from);
+    let server = arguments.text("dns-update")?;
+    let (Some(server), Some(file)) = (&server, &file) else {
+        return match (server, file) {
+            (None, None) => Ok(None),
+            (Some(_), _) => Err(of("dns-update", "needs --dns-update-key-file FILE")),
+            (None, _) => {
+                Err(of("dns-update-key-file", "means nothing without --dns-update SERVER"))
+            }
+        };
+    };
+    let server = updates::server(server).map_err(|error| of("dns-update", error))?;
+    let KeyFile { key, is_open_to_others } =
+        updates::key_file(file).map_err(|error| of("dns-update-key-file", error))?;
+    if is_open_to_others {
+        let shown = file.display();
+        log::line(&format!("warning: other accounts may read {shown}; chmod 600 would stop that"));
+    }
+    let origin = Origin::parse(zone).map_err(|error| of("zone", error))?;
+    Ok(Some(Updated { server, origin, key }))
 }
 
 /// Whom a command talks to.

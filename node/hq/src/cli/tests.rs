@@ -52,6 +52,10 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
         (&["--lease-seconds", "7"], "not a number from 4 to 6"),
         (&["--failback-seconds", "0"], "not a number from 1"),
         (&["--data-dir", ""], "is empty"),
+        (&["--dns-update", "ns1.example.com"], "needs --dns-update-key-file"),
+        (&["--dns-update-key-file", "key"], "means nothing without --dns-update"),
+        (&["--dns-update", "a:0", "--dns-update-key-file", "key"], "not a server and port"),
+        (&["--dns-update", "a", "--dns-update-key-file", "/nonexistent/key"], "cannot read"),
         (&["--zoen", "a.test"], "did you mean \"--zone\"?"),
         (&["here"], "unexpected argument"),
     ] {

@@ -34,7 +34,7 @@ const KEY_BYTES_MAX: u64 = 4_096;
 const ANSWER_BYTES_MAX: usize = 65_535;
 
 /// Whom to tell, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The server, as [`server`] reads it.
     pub server: String,
