@@ -62,7 +62,7 @@ async function refresh() {
     link.answeredAt = clock.now();
     link.failingSince = link.error = null;
     overview.update(answer);
-    timeline.update(answer.clusters);
+    timeline.update(answer);
     speakChanges();
   } catch (error) {
     link.failingSince ??= Date.now();

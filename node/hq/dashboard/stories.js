@@ -8,8 +8,11 @@ const SILENT_MS = 60_000;
 const BEGINS = new Set(["lease_expired", "hand_over_began", "promotion_ordered"]);
 const BELONGS = new Set([...BEGINS, "promotion_failed", "primary_changed", "dns_moved", "hand_over_failed"]);
 
+/** HQ says that a POP is lost a lease after its last renewal, and the margin before its lease is over. */
+const LOST_BEFORE_MS = 5_000;
+
 /** Splits events into stories and the rest. `clusters` maps a name to what HQ says of it now. */
-export function stories(events, clusters) {
+export function stories(events, clusters, leaseMs) {
   const rest = [];
   const open = new Map();
   const leaders = new Map();
@@ -18,7 +21,10 @@ export function stories(events, clusters) {
   for (const event of inOrder) {
     let story = open.get(event.cluster);
     if (story && (event.at - story.last > SILENT_MS || isNewStory(story, event))) story = undefined;
-    if (!story && BEGINS.has(event.type)) told.push((story = { id: event.id, cluster: event.cluster, from: leaders.get(event.cluster), events: [], last: 0 }));
+    if (!story && BEGINS.has(event.type)) {
+      const lost = event.type === "lease_expired" ? takeLoss(rest, event) : [];
+      told.push((story = { id: event.id, cluster: event.cluster, from: leaders.get(event.cluster), events: lost, last: 0 }));
+    }
     if (event.type === "primary_changed") leaders.set(event.cluster, event.epoch?.primary);
     const isLoss = story && event.type === "pop_lost" && event.pop === primaryBefore(story);
     if (!story || !(BELONGS.has(event.type) || isLoss)) {
@@ -31,7 +37,14 @@ export function stories(events, clusters) {
     open.set(event.cluster, story);
     if (event.type === "dns_moved" || event.type === "hand_over_failed") open.delete(event.cluster);
   }
-  return { told: told.map((story) => tell(story, clusters.get(story.cluster))), rest };
+  return { told: told.map((story) => tell(story, clusters.get(story.cluster), leaseMs)), rest };
+}
+
+/** The loss of the primary whose lease is over then, taken from the rest. */
+function takeLoss(rest, { cluster, pop, epoch, at }) {
+  const is = (event) => event.type === "pop_lost" && event.cluster === cluster && event.pop === (epoch?.primary ?? pop);
+  const index = rest.findLastIndex((event) => is(event) && at - event.at < LOST_BEFORE_MS);
+  return index < 0 ? [] : rest.splice(index, 1);
 }
 
 const isNewStory = (story, event) => story.isDone && BEGINS.has(event.type);
@@ -43,25 +56,28 @@ function primaryBefore(story) {
   return expired?.epoch?.primary ?? expired?.pop ?? story.from ?? null;
 }
 
-function tell(story, cluster) {
+function tell(story, cluster, leaseMs) {
   const first = story.events[0];
   const isPlanned = first.type === "hand_over_began";
+  const isFromRenewal = first.type === "pop_lost";
+  const began = isFromRenewal ? first.at - leaseMs : first.at;
   const changed = find(story, "primary_changed");
   const kept = find(story, "hand_over_failed");
   const to = (changed ?? story.events.findLast((event) => event.type === "promotion_ordered"))?.epoch?.primary ?? (isPlanned ? first.pop : null);
   const from = primaryBefore(story);
-  const total = story.last - first.at;
+  const total = story.last - began;
   const isOver = changed || kept || (cluster && cluster.state === "led" && cluster.primary !== to);
   const steps = story.events.map((event, index) => ({
-    words: eventWords(event), at: event.at,
-    from: Math.max(0, (story.events[index - 1]?.at ?? first.at) - first.at), to: event.at - first.at,
+    words: eventWords(event), at: event.at, from: (story.events[index - 1]?.at ?? began) - began, to: event.at - began,
   }));
+  if (isFromRenewal) steps.unshift({ words: `Last renewal of ${first.pop}`, at: began, from: 0, to: 0 });
   const names = from ? `${from} → ${to ?? "?"}` : `to ${to ?? "whoever holds most"}`;
   const kind = isPlanned ? "Switchover" : find(story, "lease_expired") ? "Failover" : "Promotion";
-  const base = { id: story.id, cluster: story.cluster, at: story.last, began: first.at, from, to, steps, total, isOpen: !isOver };
+  const base = { id: story.id, cluster: story.cluster, at: story.last, began, from, to, steps, total, isOpen: !isOver };
   if (changed) {
     const epoch = changed.epoch ? `epoch ${changed.epoch.number}, ` : "";
-    const since = { Switchover: "after it was asked for", Failover: "after the lease was over", Promotion: "after it was ordered" }[kind];
+    const since = isFromRenewal ? "after the last renewal"
+      : { Switchover: "after it was asked for", Failover: "after the lease was over", Promotion: "after it was ordered" }[kind];
     return { ...base, title: `${kind} ${names}`, body: `${epoch}${duration(total)} ${since}`, look: { tone: kind === "Failover" ? "change" : "ok", form: "disc" } };
   }
   if (kept) return { ...base, title: `${kind} ${names} not done`, body: steps.at(-1).words, look: { tone: "warn", form: "triangle" } };

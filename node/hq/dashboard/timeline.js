@@ -12,6 +12,7 @@ const OLDER_PAGES_MAX = 10;
 /** What HQ says of a change of primary as incidents is told better by the story. */
 const OF_A_STORY = new Set(["failover", "no_primary"]);
 const TOGETHER_MS = 5_000;
+const JUST_MS = 60_000;
 
 /** One of the two lists that HQ keeps: what of it is here, and how to ask for more. */
 function source(fetchPage, ordered) {
@@ -43,6 +44,7 @@ function source(fetchPage, ordered) {
 const history = source(api.events, (event) => event.at);
 const alerts = source(api.incidents, (incident) => incident.first);
 let stateOf = new Map();
+let leaseMs = 0;
 let all = [];
 let shownMax = SHOWN_STEP;
 let list = null;
@@ -75,7 +77,7 @@ function storyItem(story) {
 
 function gather() {
   const horizon = Math.max(history.horizon(), alerts.horizon());
-  const { told, rest } = stories([...history.rows.values()], stateOf);
+  const { told, rest } = stories([...history.rows.values()], stateOf, leaseMs);
   const incidents = [...alerts.rows.values()];
   const isTold = ({ type, cluster, first }) => OF_A_STORY.has(type) && told.some((story) =>
     story.cluster === cluster && first > story.began - TOGETHER_MS && first < story.at + TOGETHER_MS);
@@ -205,8 +207,8 @@ function itemView(key) {
     mark(more, "hidden", !item.steps && !item.incident);
     show(more, item.steps ? count(item.steps.length, "step") : "Details");
     mark(more, "aria-label", `${more.shown} of ${item.title}`);
-    // What is under way is shown as it happens, and stays open for whoever has watched it.
-    if (item.steps && item.isOpen) isOpen ??= true;
+    // What is under way, or has just been, is shown as it happens, and stays open for whoever watches.
+    if (item.steps && (item.isOpen || clock.now() - item.at < JUST_MS)) isOpen ??= true;
     mark(act, "hidden", !(item.incident && item.isOpen));
     mark(act, "aria-label", item.incident ? `Resolve ${item.title}, ${item.where}` : null);
     fill();
@@ -333,9 +335,10 @@ export async function refresh() {
   settle();
 }
 
-/** Shows what `refresh` brought. `clusters` say whether a change that has begun is still under way. */
-export function update(clusters) {
-  stateOf = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+/** Shows what `refresh` brought. The clusters say whether a change that has begun is still under way. */
+export function update(answer) {
+  leaseMs = answer.leaseMs;
+  stateOf = new Map(answer.clusters.map((cluster) => [cluster.name, cluster]));
   offerClusters([...stateOf.keys()]);
   gather();
   render();

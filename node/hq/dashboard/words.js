@@ -88,13 +88,13 @@ export function eventWords(event) {
   switch (event.type) {
     case "registered": return `${pop} was given a token`;
     case "removed": return `${pop} was removed`;
-    case "pop_seen": return `${pop} renews again`;
+    case "pop_seen": return `${pop} renews`;
     case "pop_lost": return `${pop} has stopped renewing`;
     case "lease_expired": return `Lease of ${pop} over, margin included`;
     case "carried": return `${pop} does not renew; lease votes carry it on`;
     case "promotion_ordered": return `${pop} ordered to take over${number}`;
     case "promotion_failed": return `${pop} did not accept in time`;
-    case "primary_changed": return `${pop} accepted and leads; DNS names it`;
+    case "primary_changed": return `${pop} has the lease${number}; DNS names it`;
     case "dns_moved": return `DNS names ${pop}`;
     case "hand_over_began": return `Primary asked to bring ${pop} up to date and hand over`;
     case "hand_over_failed": return `Primary kept its lease: ${KEPT_BACK[event.why] ?? event.why ?? "it could not hand over"}`;
