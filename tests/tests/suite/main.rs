@@ -14,6 +14,7 @@ mod commands;
 mod community;
 mod conflicts;
 mod crashes;
+mod dashboard;
 mod demo;
 mod durability;
 mod failover;
