@@ -21,6 +21,7 @@ async function ask(path, { method = "GET", body, timeout = ANSWER_MS } = {}) {
     signal: AbortSignal.timeout(timeout),
   });
   if (answer.status === 401) {
+    sessionStorage.setItem("ended", "yes");
     location.replace("/login" + location.hash);
     throw new Refused(401, "The session has ended.");
   }

@@ -24,6 +24,11 @@ async function logIn() {
   refuse(`HQ could not check the token (${answer.status}). Its log says why.`);
 }
 
+if (sessionStorage.getItem("ended")) {
+  sessionStorage.removeItem("ended");
+  said.textContent = "The session has ended: 12 hours have passed, or HQ has started again. Log in once more.";
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   said.textContent = "";
