@@ -62,7 +62,7 @@ function readPop(pop, leaseMs) {
     region: text(pop.region),
     uptimeS: number(pop.uptime_s, null),
     entries: number(pop.entries, null),
-    dirty: number(pop.dirty, 0),
+    dirty: number(pop.dirty, null),
     oldestDirtyMs: number(pop.oldest_dirty_ms, null),
     tarpitHeld: number(pop.tarpit_held, 0),
     clockAheadMs: number(pop.clock_ahead_ms, null),

@@ -111,7 +111,7 @@ function popRow() {
     reshape(dot, state);
     show(roleWords, state.words);
     const lag = [pop.dirty > 0 ? `${pop.dirty.toLocaleString("en-GB")} dirty` : "", pop.behind > 0 ? `${pop.behind.toLocaleString("en-GB")} behind` : ""];
-    show(stock.first, lag.filter(Boolean).join(", ") || "in step");
+    show(stock.first, pop.dirty === null ? "–" : lag.filter(Boolean).join(", ") || "in step");
     const oldest = pop.dirty > 0 && pop.oldestDirtyMs !== null ? `oldest ${duration(pop.oldestDirtyMs)}` : "";
     show(stock.second, oldest || (pop.entries === null ? "" : count(pop.entries, "entry", "entries")));
     show(seen.second, pop.clockAheadMs === null ? "" : `clock ${clockOffset(pop.clockAheadMs)}`);
