@@ -10,6 +10,9 @@ import { clock, count, duration, timeOfDay } from "./words.js";
 const REFRESH_MS = 2_000;
 const HIDDEN_REFRESH_MS = 15_000;
 const CHANGE_MS = 250;
+/** HQ works for every answer: where there is much to say, a change is asked for less soon. */
+const MANY_POPS = 100;
+const MANY_CHANGE_MS = 1_000;
 const TICK_MS = 250;
 const STREAM_AGAIN_MS = 5_000;
 /** HQ is not called away before it failed to answer for so long: one lost answer is nothing. */
@@ -23,6 +26,7 @@ let isWanted = false;
 let timer = null;
 let askedAt = 0;
 let cost = 0;
+let pops = 0;
 
 // ---- Saying things
 
@@ -61,6 +65,7 @@ async function refresh() {
     const [answer] = await Promise.all([api.overview(), timeline.refresh()]);
     link.answeredAt = clock.now();
     link.failingSince = link.error = null;
+    pops = answer.clusters.reduce((sum, cluster) => sum + cluster.pops.length, 0);
     overview.update(answer);
     timeline.update(answer);
     speakChanges();
@@ -68,7 +73,6 @@ async function refresh() {
     link.failingSince ??= Date.now();
     link.error = error;
   }
-  // A page that shows a thousand POPs must not ask four times a second.
   cost = performance.now() - askedAt;
   isUnderWay = false;
   showLink();
@@ -77,7 +81,7 @@ async function refresh() {
 }
 
 function soon() {
-  const wait = Math.max(CHANGE_MS, 4 * cost) - (performance.now() - askedAt);
+  const wait = Math.max(pops < MANY_POPS ? CHANGE_MS : MANY_CHANGE_MS, 4 * cost) - (performance.now() - askedAt);
   clearTimeout(timer);
   timer = setTimeout(refresh, Math.max(0, document.hidden ? HIDDEN_REFRESH_MS : wait));
 }
