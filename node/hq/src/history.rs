@@ -64,9 +64,17 @@ pub(crate) struct Page {
 
 /// Keeps an event, and lets the oldest go if there are too many.
 pub(crate) fn keep(rows: &mut impl RowsMut, happened: &Happened) -> Result<(), StoreError> {
+    keep_at_most(rows, happened, EVENTS_MAX)
+}
+
+fn keep_at_most(
+    rows: &mut impl RowsMut,
+    happened: &Happened,
+    events_max: u64,
+) -> Result<(), StoreError> {
     let number = last(rows)?.map_or(1, |last| last.saturating_add(1));
     tables::save(rows, EVENTS, &number.to_be_bytes(), happened)?;
-    if rows.count(EVENTS)? > EVENTS_MAX {
+    if rows.count(EVENTS)? > events_max {
         let oldest = rows.all(EVENTS)?.next().transpose()?.map(|(key, _)| key.to_vec());
         oldest.map_or(Ok(false), |oldest| rows.delete(EVENTS, &oldest))?;
     }
@@ -231,3 +239,6 @@ pub(crate) fn why(kept_back: KeptBack) -> &'static str {
         KeptBack::NotAPeer => "not_a_peer",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,22 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_is_left_out_before_it_fills_the_memory() {
+        let (keeper, work) = Keeper::new();
+        for _ in 0..2 * WAITING_MAX {
+            keeper.keep(Keep::DnsUpdates(None));
+        }
+        assert_eq!(work.orders.len(), WAITING_MAX);
+        keeper.keep(Keep::Cluster(OpId(1), "main".into(), Box::default()));
+        assert_eq!(work.orders.len(), WAITING_MAX + 1, "the machine waits for this");
+        keeper.close();
+        keeper.keep(Keep::DnsUpdates(None));
+        assert_eq!(work.orders.len(), WAITING_MAX + 1);
+    }
+}

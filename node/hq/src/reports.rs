@@ -28,9 +28,19 @@ pub(crate) fn keep(
     at: UnixTime,
     bytes: &[u8],
 ) -> Result<(), StoreError> {
+    keep_at_most(rows, name, at, bytes, REPORTS_MAX)
+}
+
+fn keep_at_most(
+    rows: &mut impl RowsMut,
+    name: &Name,
+    at: UnixTime,
+    bytes: &[u8],
+    reports_max: u64,
+) -> Result<(), StoreError> {
     let key = pop_key(&name.cluster, &name.pop);
     let is_new = rows.get(REPORTS, &key)?.is_none();
-    if is_new && rows.count(REPORTS)? >= REPORTS_MAX {
+    if is_new && rows.count(REPORTS)? >= reports_max {
         let oldest = all(rows)?.into_iter().min_by_key(|(_, at)| *at);
         if let Some((oldest, _)) = oldest {
             rows.delete(REPORTS, &pop_key(&oldest.cluster, &oldest.pop))?;
@@ -55,4 +65,35 @@ pub(crate) fn all(rows: &impl Rows) -> Result<Vec<(Name, UnixTime)>, StoreError>
         Ok((Name { cluster, pop }, tables::decode::<Report>(value)?.at))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clavitor_node::store::bare::transact;
+
+    use super::*;
+    use crate::tables::TABLES;
+
+    #[test]
+    fn of_too_many_servers_the_one_that_was_silent_longest_is_forgotten() {
+        let dir = std::env::temp_dir().join(format!("clavitor-hq-reports-{}", std::process::id()));
+        let ran = transact(&dir, 1 << 20, &TABLES, |rows| {
+            let name = |pop: &str| Name { cluster: String::new(), pop: pop.parse().unwrap() };
+            let mut keep = |pop: &str, at, bytes: &[u8]| {
+                keep_at_most(rows, &name(pop), UnixTime(at), bytes, 2).unwrap();
+            };
+            keep("a", 1, b"first");
+            keep("b", 2, b"second");
+            keep("a", 3, b"third");
+            keep("c", 4, b"fourth");
+            let known = all(rows).unwrap();
+            let known: Vec<&str> = known.iter().map(|(name, _)| name.pop.as_str()).collect();
+            assert_eq!(known, ["a", "c"]);
+            assert_eq!(load(rows, &name("a")).unwrap().as_deref(), Some(&b"third"[..]));
+            assert_eq!(load(rows, &name("b")).unwrap(), None);
+            false
+        });
+        let _ = std::fs::remove_dir_all(&dir);
+        ran.unwrap();
+    }
 }

@@ -314,7 +314,14 @@ fn the_pages_are_behind_the_login_and_run_nothing_but_what_hq_serves() {
 fn whoever_looks_on_is_told_of_changes_but_not_more_often_than_one_can_look() {
     let hq = hq();
     let calgary = pop(&hq, "calgary-01", "main");
+    let crowd: Vec<_> = (0..63).map(|_| listen(hq.address(), &hq.admin_token())).collect();
     let mut stream = listen(hq.address(), &hq.admin_token());
+    eventually("64 look on", seconds(5), || {
+        let samples = metrics::parse(&hq.client().metrics());
+        samples.iter().any(|it| it.name == "clavitor_hq_dashboards" && it.value == 64.0)
+    });
+    hq.client().fetch("/v1/live").expect_problem(503, "CV-BUSY");
+    drop(crowd);
     let mut changes_within = |time: Duration| {
         let until = Instant::now() + time;
         let mut changes = 0;
