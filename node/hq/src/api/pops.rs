@@ -10,7 +10,7 @@ use clavitor_node::http::{Code, Problem, Response, json};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::{settings, wall};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Api, HqRequest, empty, problem};
@@ -30,6 +30,15 @@ struct Wanted {
     replace: bool,
 }
 
+/// Everything, as it is shown.
+#[derive(Serialize)]
+struct Overview<'a> {
+    now: u64,
+    zone: &'a str,
+    lease_ms: u64,
+    clusters: Vec<view::Cluster>,
+}
+
 pub(super) fn list<R: Runtime>(
     api: &Arc<Api<R>>,
     request: &HqRequest<R>,
@@ -38,14 +47,9 @@ pub(super) fn list<R: Runtime>(
     request.query(&[])?;
     let views = lock(&api.exchange.control).views(wall::instant());
     let view = view::View { exchange: &api.exchange, settings: &api.settings };
-    let clusters: Vec<_> = views.iter().map(|cluster| view.cluster(cluster)).collect();
-    let document = json!({
-        "now": wall::unix_time().0,
-        "zone": api.settings.zone,
-        "lease_ms": api.settings.lease_ms,
-        "clusters": clusters,
-    });
-    Ok(json(StatusCode::OK, &document))
+    let clusters = views.into_iter().map(|cluster| view.cluster(cluster)).collect();
+    let (zone, lease_ms) = (&api.settings.zone, api.settings.lease_ms);
+    Ok(json(StatusCode::OK, &Overview { now: wall::unix_time().0, zone, lease_ms, clusters }))
 }
 
 pub(super) async fn add<R: Runtime>(
