@@ -149,6 +149,11 @@ impl Exchange {
         self.live.changed();
     }
 
+    /// Whether it is the primary of the newest term in which a lease was given.
+    pub(crate) fn is_primary(&self, name: &Name) -> bool {
+        lock(&self.control).holder(&name.cluster) == Some(name.pop)
+    }
+
     /// Takes note of what a POP says about itself.
     pub(crate) fn note(&self, name: &Name, about: About) {
         let known = about.known.clone();

@@ -92,8 +92,10 @@ impl Ledger {
 }
 
 fn is_worth_a_line(code: &str) -> bool {
+    let at_hq = ["CV-POP-TOKEN", "CV-DUPLICATE", "CV-LOGIN-RATE", "CV-ORIGIN"];
     matches!(code, "CV-UNAUTHENTICATED" | "CV-FORBIDDEN" | "CV-DUPLICATE-POP")
         || code.starts_with("CV-FRAME-")
+        || at_hq.contains(&code)
 }
 
 #[cfg(test)]

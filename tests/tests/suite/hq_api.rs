@@ -148,6 +148,31 @@ fn a_pop_token_is_one_pops_and_ends_when_it_is_replaced_or_removed() {
 }
 
 #[test]
+fn a_second_process_under_one_id_is_given_nothing_and_shown_nowhere() {
+    let hq = hq();
+    let calgary = pop(&hq, "calgary-01", "main");
+    let first = renewal("calgary-01", "main");
+    eventually("the first leads", seconds(20), || {
+        renew(&calgary, &first).expect(200).json()["answer"]["lead"].is_object()
+    });
+    let mut second = first.clone();
+    second["renewal"]["start"] = json!(8);
+    second["about"]["dns_addresses"] = json!(["192.0.2.66"]);
+    renew(&calgary, &second).expect(200);
+    eventually("the second is told", seconds(20), || {
+        renew(&calgary, &first).expect(200);
+        renew(&calgary, &second).status == 409
+    });
+    renew(&calgary, &second).expect_problem(409, "CV-DUPLICATE");
+    let shown = hq.client().fetch("/v1/pops").expect(200).json();
+    assert_eq!(shown["clusters"][0]["dns"]["addresses"], json!(["127.0.0.1"]));
+    renew(&calgary, &first).expect(200);
+    eventually("operators are told", seconds(5), || {
+        hq.client().fetch("/v1/alerts").expect(200).text().contains("duplicate_pop_id")
+    });
+}
+
+#[test]
 fn what_is_no_renewal_is_refused_and_changes_nothing() {
     let hq = hq();
     let calgary = pop(&hq, "calgary-01", "main");

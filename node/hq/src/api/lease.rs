@@ -50,16 +50,14 @@ pub(super) async fn renew<R: Runtime>(
         return Err(problem::BAD_RENEWAL.into());
     }
     let answer = ask(api, &name, said.renewal).await?;
-    let now = wall::unix_time().0;
     if answer == Answer::Duplicate {
-        // An answer and a refusal in one: whoever reads either knows what to do.
-        let mut document = problem::document(&problem::DUPLICATE);
-        document["answer"] = json!(answer);
-        document["now"] = json!(now);
-        return Ok(json(StatusCode::CONFLICT, &document));
+        return Err(problem::DUPLICATE.into());
     }
-    api.exchange.note(&name, said.about);
-    Ok(json(StatusCode::OK, &json!({"answer": answer, "now": now})))
+    // Whoever comes under the primary's id without its lease is another process: DNS goes by the first.
+    if matches!(answer, Answer::Lead { .. }) || !api.exchange.is_primary(&name) {
+        api.exchange.note(&name, said.about);
+    }
+    Ok(json(StatusCode::OK, &json!({"answer": answer, "now": wall::unix_time().0})))
 }
 
 async fn ask<R: Runtime>(api: &Api<R>, name: &Name, renewal: Renewal) -> Result<Answer, Problem> {

@@ -4,7 +4,6 @@ use clavitor_commercial::renewal::KeptBack;
 use clavitor_hq_core::control::NotSwitched;
 use clavitor_node::http::{Code, Problem};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
 
 use crate::registry::KeepError;
 
@@ -81,13 +80,6 @@ impl From<Refusal> for Problem {
     fn from(Refusal(code, status, detail): Refusal) -> Self {
         Problem::new(code, status, detail)
     }
-}
-
-/// A refusal's document, for an answer that says more.
-pub(super) fn document(Refusal(code, status, detail): &Refusal) -> Value {
-    let (title, status) = (status.canonical_reason(), status.as_u16());
-    let kind = "about:blank";
-    json!({"type": kind, "title": title, "status": status, "code": code, "detail": detail})
 }
 
 /// Somebody tries to log in too often.
