@@ -60,6 +60,11 @@ impl Clients {
         (self.asked, pop)
     }
 
+    /// Whom DNS last named to them.
+    pub fn named(&self) -> Option<PopId> {
+        self.resolver.named()
+    }
+
     /// The version of an entry that was read or written last.
     pub fn seen(&self, request: Request) -> Option<Hlc> {
         match request {

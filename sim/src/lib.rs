@@ -47,6 +47,8 @@ pub mod script;
 
 pub mod server;
 
+pub mod succession;
+
 pub mod trace;
 
 pub mod world;

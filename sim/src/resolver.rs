@@ -15,6 +15,11 @@ pub struct Resolver {
 }
 
 impl Resolver {
+    /// Whom it last named.
+    pub fn named(&self) -> Option<PopId> {
+        self.named.map(|(pop, _)| pop)
+    }
+
     /// Whom the cluster's name leads to; `asked` is what HQ would answer, `None` if it is not there.
     pub fn look_up(&mut self, now: Instant, asked: Option<PopId>) -> Option<PopId> {
         let known = self.named.filter(|(_, until)| now < *until);

@@ -6,7 +6,9 @@ use crate::around::Counts;
 use crate::entropy::Entropy;
 use crate::knobs::Knobs;
 use crate::panics;
-use crate::script::{Action, Record, Script};
+use crate::resolver::TTL_MS;
+use crate::script::{Action, Condition, Record, Request, Script};
+use crate::succession::Succession;
 use crate::trace::{Level, Trace};
 use crate::world::{Failure, Interrupt, World};
 
@@ -56,6 +58,8 @@ pub struct Outcome {
     pub simulated_ms: u64,
     /// Whether all agreed before faults were ended for them.
     pub agreed_early: bool,
+    /// Each time that a primary died and another one took over.
+    pub successions: Vec<Succession>,
     /// What happened from outside.
     pub record: Record,
     /// What was kept.
@@ -76,6 +80,28 @@ impl Plan {
     /// A run in which HQ gives leases, decided by a seed.
     pub fn led(seed: u64) -> Self {
         Self::drawn(seed, Knobs::led)
+    }
+
+    /// A run in which a primary dies under writes, some time between two renewals, and nothing else is
+    /// amiss; decided by a seed.
+    pub fn failover(seed: u64) -> Self {
+        let mut entropy = Entropy::of_seed(seed);
+        let knobs = Knobs::failing(&mut entropy);
+        let dies_ms = entropy.between(20_000, 24_000);
+        let every_ms = entropy.pick(&[20, 50, 100]);
+        let mut actions = vec![(dies_ms, Action::Crash { pop: Action::PRIMARY, down_ms: 60_000 })];
+        // What a resolver holds is of any age.
+        let mut at_ms = dies_ms - 1_000 - entropy.below(TTL_MS);
+        while at_ms < dies_ms + 20_000 {
+            let key = u8::try_from(at_ms % 7).unwrap_or_default();
+            let (condition, waits) = (Condition::Always, false);
+            let request = Request::Put { key, bytes: 16, condition, waits };
+            actions.push((at_ms, Action::Ask { pop: Action::PRIMARY, request }));
+            at_ms += every_ms;
+        }
+        actions.sort_by_key(|(at_ms, _)| *at_ms);
+        let source = Source::Told(actions, entropy);
+        Self { knobs, source, interrupt: None, level: Level::Off }
     }
 
     fn drawn(seed: u64, knobs: impl FnOnce(&mut Entropy) -> Knobs) -> Self {
@@ -105,6 +131,7 @@ impl Plan {
             counts: world.around.counts,
             simulated_ms: world.around.now_ms(),
             agreed_early: world.agreed_early(),
+            successions: world.successions().to_vec(),
             record: world.around.script.record().clone(),
             trace: world.around.trace,
         }

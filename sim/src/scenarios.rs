@@ -4,16 +4,31 @@ use clavitor_core::time::Instant;
 
 use crate::entropy::Entropy;
 use crate::hq::Storm;
-use crate::knobs::Knobs;
+use crate::knobs::{Knobs, Leases};
 use crate::run::{End, Outcome, Plan, Source};
 use crate::scanners::Burst;
 use crate::script::{Action, Condition, Request};
 use crate::trace::Level;
 use crate::world::Interrupt;
 
+mod led;
 mod stories;
 
-pub use stories::ALL;
+const COUNT: usize = stories::CONFIGURED.len() + led::LED.len();
+
+const JOINED: [Scenario; COUNT] = {
+    let mut all = [stories::CONFIGURED[0]; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let first = stories::CONFIGURED.len();
+        all[at] = if at < first { stories::CONFIGURED[at] } else { led::LED[at - first] };
+        at += 1;
+    }
+    all
+};
+
+/// Every scenario.
+pub const ALL: &[Scenario] = &JOINED;
 
 /// A named story.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +113,12 @@ impl Story {
     pub fn part(&mut self, one: u8, other: u8, ms: u32) -> &mut Self {
         self.act(Action::Cut { from: one, to: other, ms });
         self.act(Action::Cut { from: other, to: one, ms })
+    }
+
+    /// HQ gives leases to so many POPs.
+    pub fn led(&mut self, pops: u8) -> &mut Self {
+        (self.knobs.pops, self.knobs.leases) = (pops, Some(Leases::default()));
+        self
     }
 
     /// A client reads, so that the story goes on until then.

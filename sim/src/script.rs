@@ -119,6 +119,8 @@ pub enum Action {
     Isolate { pop: u8, ms: u32 },
     /// An operator asks a POP, or HQ, to let `to` be primary, or whoever holds most.
     Switchover { pop: u8, to: u8 },
+    /// An operator tells HQ that a POP's data directory is another one by now, if it is.
+    Replace { pop: u8 },
 }
 
 impl Action {
@@ -148,7 +150,8 @@ impl Action {
             | Action::PutBack { pop, .. }
             | Action::Scan { pop, .. }
             | Action::Storm { pop, .. }
-            | Action::Isolate { pop, .. } => [Some(pop), None],
+            | Action::Isolate { pop, .. }
+            | Action::Replace { pop } => [Some(pop), None],
             Action::Cut { from, to, .. } => [Some(from), Some(to)],
             Action::Switchover { pop, to } => [Some(pop), Some(to)],
             Action::Heal | Action::Mood { .. } => [None, None],

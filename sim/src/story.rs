@@ -70,6 +70,9 @@ pub fn of_action(action: &Action) -> String {
             let to = if to == Action::ANYBODY { "somebody else".to_owned() } else { name(to) };
             format!("an operator asks {} to let {to} be primary", name(pop))
         }
+        Action::Replace { pop } => {
+            format!("an operator tells HQ that {} has another data directory", name(pop))
+        }
         Action::Mood { mood, ms } => format!("HQ {} for {}", of_mood(mood), span(ms.into())),
     }
 }

@@ -12,8 +12,10 @@ use crate::run::{Outcome, Plan};
 use crate::verdict::{Verdict, judge};
 
 mod coverage;
+mod times;
 
 pub use coverage::Coverage;
+pub use times::{Spread, Times};
 
 /// The most failures that are kept; of more, the first ones are.
 pub const FAILURES_MAX: usize = 20;
@@ -31,6 +33,8 @@ pub enum Kind {
     Lite,
     /// Those in which HQ gives leases.
     Led,
+    /// Those in which a primary dies under writes, and nothing else is amiss.
+    Failover,
 }
 
 impl Kind {
@@ -89,6 +93,8 @@ pub struct Summary {
     pub failed: BTreeMap<u64, Failed>,
     /// Which faults they have seen.
     pub coverage: Coverage,
+    /// How long it took until somebody took over from primaries that died.
+    pub times: Times,
 }
 
 impl Summary {
@@ -103,6 +109,7 @@ impl Summary {
         self.counts.add(&outcome.counts);
         self.simulated_ms += outcome.simulated_ms;
         self.coverage.add(&plan.knobs, &outcome.record);
+        self.times.add(&outcome.successions);
         if verdict != Verdict::Passed {
             *self.by_label.entry(verdict.label()).or_default() += 1;
             self.failed.insert(number, Failed { number, seed, verdict });
@@ -116,6 +123,7 @@ impl Summary {
         self.counts.add(&other.counts);
         self.simulated_ms += other.simulated_ms;
         self.coverage.join(&other.coverage);
+        self.times.join(&other.times);
         for (label, count) in other.by_label {
             *self.by_label.entry(label).or_default() += count;
         }
@@ -136,6 +144,7 @@ pub fn plan(kind: Kind, canary: Option<Canary>, seed: u64) -> Plan {
         Kind::Full => Plan::full(seed),
         Kind::Lite => Plan::lite(seed),
         Kind::Led => Plan::led(seed),
+        Kind::Failover => Plan::failover(seed),
     };
     plan.knobs.canary = canary;
     plan

@@ -16,6 +16,7 @@ mod detail;
 mod look;
 mod paper;
 mod spans;
+pub mod spread;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ use crate::network::Network;
 use crate::queue::Queue;
 use crate::script::{Action, Script};
 use crate::server::Server;
+use crate::succession::{Succession, Successions};
 use crate::trace::{Level, Mark, Trace};
 
 mod act;
@@ -77,6 +78,7 @@ pub struct World {
     interrupt: Option<Interrupt>,
     healed_at: Option<Instant>,
     agreed_early: bool,
+    successions: Successions,
     facts: Vec<Fact>,
 }
 
@@ -113,6 +115,7 @@ impl World {
             interrupt,
             healed_at: None,
             agreed_early: false,
+            successions: Successions::default(),
             facts: Vec::new(),
         };
         (0..world.around.knobs.pops)
@@ -138,6 +141,11 @@ impl World {
     /// Whether all agreed before faults were ended for them.
     pub fn agreed_early(&self) -> bool {
         self.agreed_early
+    }
+
+    /// How long it took until somebody took over, each time that a primary died.
+    pub fn successions(&self) -> &[Succession] {
+        self.successions.done()
     }
 
     /// Lets the next event happen; answers whether there was one.
@@ -334,6 +342,7 @@ impl World {
         for fact in &self.facts {
             let is_changed = matches!(fact, Fact::Happened(control::Event::PrimaryChanged(_)));
             self.around.counts.failovers += u64::from(is_changed);
+            self.successions.see(fact, &self.site, self.around.now);
             self.clients.see(fact, &self.servers, &mut self.around);
         }
         let seen = self.checks.see(&self.facts, &self.servers, &self.site, &self.around);

@@ -58,7 +58,8 @@ impl Named {
     }
 }
 
-/// Whether a POP could become primary: a member, in good health, and heard by HQ.
+/// Whether a POP could become primary: a member, in good health, and heard by HQ. A known limit: one
+/// that was primary, whose data directory has another id since, is taken for a stranger.
 fn is_fit(server: &Server, sight: Sight<'_>) -> bool {
     let (around, now) = (sight.around, sight.around.now);
     let is_hanging = server.hangs_until.max(server.full_until).max(server.slow_until) > now;
@@ -67,7 +68,9 @@ fn is_fit(server: &Server, sight: Sight<'_>) -> bool {
         && now.ms_since(around.mishaps.calls[usize::from(server.index)]) >= WITHIN_MS;
     let is_ready = server.process.as_ref().is_some_and(|it| it.is_accepting && !it.is_imported);
     let is_well = server.is_running(now) && is_ready && !is_hanging && is_heard;
-    is_well && is_member(server.pop, sight)
+    is_well
+        && is_member(server.pop, sight)
+        && !sight.site.is_stranger(server.pop, server.store_id())
 }
 
 fn is_member(pop: PopId, sight: Sight<'_>) -> bool {

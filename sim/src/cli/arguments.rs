@@ -140,11 +140,18 @@ impl Arguments {
 
     /// What kind of runs.
     pub(crate) fn kind(&self) -> Result<Kind, Stop> {
-        match (self.has(commands::LITE.name), self.has(commands::LED.name)) {
-            (false, false) => Ok(Kind::Full),
-            (true, false) => Ok(Kind::Lite),
-            (false, true) => Ok(Kind::Led),
-            (true, true) => Err(Stop::usage("--lite or --leases, not both")),
+        let kinds = [
+            (&commands::LITE, Kind::Lite),
+            (&commands::LED, Kind::Led),
+            (&commands::FAILOVER, Kind::Failover),
+        ];
+        let mut asked = kinds.iter().filter(|(option, _)| self.has(option.name));
+        match (asked.next(), asked.next()) {
+            (None, _) => Ok(Kind::Full),
+            (Some((_, kind)), None) => Ok(*kind),
+            (Some((one, _)), Some((other, _))) => {
+                Err(Stop::usage(format!("--{} or --{}, not both", one.name, other.name)))
+            }
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) static LITE: Opt =
     option("lite", "", "a pair of POPs and about 200 requests, not up to five POPs");
 pub(crate) static LED: Opt =
     option("leases", "", "only worlds in which HQ gives leases, and primaries fail");
+pub(crate) static FAILOVER: Opt =
+    option("failover", "", "only worlds in which a primary dies, and nothing else is amiss");
 pub(crate) static CHECK: Opt = option("check", "", "run it twice, and compare both runs");
 pub(crate) static TRACE: Opt = option(
     "trace",
@@ -45,7 +47,8 @@ static RUNS_OF_CANARY: Opt = option("runs", "N", "within how many runs it has to
 pub(crate) static JOBS: Opt = option("jobs", "J", "how many threads [all processors]");
 pub(crate) static OUTPUT: Opt =
     option("output", "FILE", "where to write; a file there is replaced");
-static OUTPUT_DIR: Opt = option("output", "DIR", "write the first 20 failing runs there");
+static OUTPUT_DIR: Opt =
+    option("output", "DIR", "write the first 20 failing runs there, and how long failovers took");
 
 pub(crate) static ALL: &[Command] = &[
     Command {
@@ -53,7 +56,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "[--scenario NAME] --seed N",
         about: "One run: a named scenario, or the run that a swarm makes of a seed.",
         operands_max: 0,
-        options: &[&SCENARIO, &SEED, &LITE, &LED, &TRACE, &CHECK, &CANARY],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &FAILOVER, &TRACE, &CHECK, &CANARY],
         act: run::run,
     },
     Command {
@@ -62,7 +65,7 @@ pub(crate) static ALL: &[Command] = &[
         about: "Many runs, each of a seed of its own, with knobs of its own. The first failures are \
                 told of one by one.",
         operands_max: 0,
-        options: &[&RUNS, &BASE, &JOBS, &LITE, &LED, &CHECK, &CANARY, &OUTPUT_DIR],
+        options: &[&RUNS, &BASE, &JOBS, &LITE, &LED, &FAILOVER, &CHECK, &CANARY, &OUTPUT_DIR],
         act: swarm::swarm,
     },
     Command {
@@ -78,7 +81,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "([--scenario NAME] --seed N | FILE)",
         about: "Takes away from a failing run whatever it fails without, and tells what is left.",
         operands_max: 1,
-        options: &[&SCENARIO, &SEED, &LITE, &LED, &CANARY, &RUNS_OF_SEARCH, &OUTPUT],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &FAILOVER, &CANARY, &RUNS_OF_SEARCH, &OUTPUT],
         act: minimise::minimise,
     },
     Command {
@@ -86,7 +89,7 @@ pub(crate) static ALL: &[Command] = &[
         usage: "([--scenario NAME] --seed N | FILE) --output FILE",
         about: "Draws a run as one self-contained SVG.",
         operands_max: 1,
-        options: &[&SCENARIO, &SEED, &LITE, &LED, &CANARY, &OUTPUT],
+        options: &[&SCENARIO, &SEED, &LITE, &LED, &FAILOVER, &CANARY, &OUTPUT],
         act: timeline::timeline,
     },
     Command {

@@ -21,6 +21,7 @@ pub(crate) fn option(kind: Kind) -> &'static str {
         Kind::Full => "",
         Kind::Lite => " --lite",
         Kind::Led => " --leases",
+        Kind::Failover => " --failover",
     }
 }
 

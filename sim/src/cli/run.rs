@@ -18,7 +18,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Stop> {
     let (canary, is_checked) = (arguments.canary()?, arguments.has("check"));
     if let Some(scenario) = arguments.scenario()? {
         if kind != Kind::Full {
-            return Err(Stop::usage("run: --lite and --leases are about runs without a scenario"));
+            return Err(Stop::usage(
+                "run: --lite, --leases and --failover are about runs without a scenario",
+            ));
         }
         let mut plan = Plan { level, ..scenario.plan(seed) };
         plan.knobs.canary = canary;

@@ -10,6 +10,7 @@ use clavitor_sim::canary::Canary;
 use clavitor_sim::panics;
 use clavitor_sim::runfile::RunFile;
 use clavitor_sim::swarm::{self, Failed, Kind, Order, Summary};
+use clavitor_sim::timeline::spread;
 
 use super::arguments::Arguments;
 use super::report::{command_of_seed, grouped, option, planted};
@@ -43,6 +44,11 @@ pub(crate) fn swarm(arguments: Arguments) -> Result<Exit, Stop> {
     if let Some(directory) = &output {
         for failed in summary.failed.values() {
             write(directory, failed, &order)?;
+        }
+        if summary.times.write.count() > 0 {
+            let path = directory.join("failovers.svg");
+            super::replay::put(&path, spread::picture(&summary.times, &command).as_bytes())?;
+            say(&format!("picture    {}\n", path.display()))?;
         }
     }
     say(&format!("{command}\n"))?;
@@ -119,6 +125,10 @@ fn told(summary: &Summary, order: &Order) -> String {
     let simulated = summary.simulated_ms as f64 / 1_000.0;
     let days = simulated / 86_400.0;
     line("simulated", format!("{days:.1} days: {:.0} times wall time", simulated / seconds));
+    if summary.times.write.count() > 0 {
+        let count = grouped(summary.times.write.count());
+        let _ = writeln!(out, "failovers  {count}, from the death of a primary\n{}", summary.times);
+    }
     let _ = writeln!(out, "coverage   in so many runs was seen:\n{}", summary.coverage);
     for failed in summary.failed.values().take(TOLD) {
         let Failed { number, seed, verdict } = failed;

@@ -42,7 +42,7 @@ pub(crate) fn ran(arguments: &mut Arguments, command: &str) -> Result<(Ran, Stri
         return Err(Stop::usage(format!("{command}: needs --seed N")));
     };
     if arguments.kind()? != Kind::Full || arguments.operand().is_some() {
-        let what = "a scenario takes neither --lite nor --leases nor a FILE";
+        let what = "a scenario takes none of --lite, --leases, --failover and FILE";
         return Err(Stop::usage(format!("{command}: {what}")));
     }
     let mut plan = Plan { level: Level::Short, ..scenario.plan(seed) };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use clavitor_commercial::lease::Renewed;
 use clavitor_commercial::renewal::{Answer, LEASE_MS};
-use clavitor_core::id::{Epoch, OpId, PopId};
+use clavitor_core::id::{Epoch, OpId, PopId, StoreId};
 use clavitor_core::time::Instant;
 use clavitor_hq_core::control::{ClusterName, Control, Effect, Input, Row, Start};
 
@@ -90,6 +90,11 @@ impl Site {
             was_started: false,
             groups: 0,
         }
+    }
+
+    /// The id of the POP at a place.
+    pub fn pop(&self, place: u8) -> PopId {
+        self.pops[usize::from(place)]
     }
 
     /// Whether its process runs, and is not standing still.
@@ -203,6 +208,20 @@ impl Site {
         if let Some(process) = &mut self.process {
             let (op, cluster) = (process.op(), CLUSTER.into());
             process.mailbox.push_back(Input::SwitchoverAsked { op, cluster, to });
+        }
+    }
+
+    /// Whether a POP is primary, and its data directory is not the one that was given the lease.
+    pub fn is_stranger(&self, pop: PopId, store: Option<StoreId>) -> bool {
+        let primary = self.granted().map(|epoch| epoch.primary);
+        let known = self.row().and_then(|row| row.holder).map(|holder| holder.store);
+        primary == Some(pop) && known.is_some() && store != known
+    }
+
+    /// An operator gives a POP another token: whoever had the former one is gone.
+    pub fn on_replaced(&mut self, pop: PopId) {
+        if let Some(process) = &mut self.process {
+            process.mailbox.push_back(Input::Registered { cluster: CLUSTER.into(), pop });
         }
     }
 

@@ -95,6 +95,18 @@ impl Knobs {
             ..knobs
         }
     }
+
+    /// The knobs of a run in which a primary dies, and nothing else is amiss.
+    pub fn failing(entropy: &mut Entropy) -> Self {
+        Self {
+            pops: entropy.pick(&[2, 3, 3, 5]),
+            delay_ms: entropy.pick(&[1, 5, 40, 100]),
+            sync_ms: entropy.pick(&[1, 4, 30]),
+            keys: 7,
+            leases: Some(Leases::default()),
+            ..Self::default()
+        }
+    }
 }
 
 impl fmt::Display for Leases {

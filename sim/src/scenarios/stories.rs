@@ -4,23 +4,23 @@ use super::{Outcome, Scenario, Story};
 use crate::hq::Mood;
 use crate::script::Action;
 
-const A: u8 = 0;
-const B: u8 = 1;
-const C: u8 = 2;
+pub(super) const A: u8 = 0;
+pub(super) const B: u8 = 1;
+pub(super) const C: u8 = 2;
 
-const MINUTE_MS: u32 = 60_000;
-const HOUR_MS: u32 = 60 * MINUTE_MS;
+pub(super) const MINUTE_MS: u32 = 60_000;
+pub(super) const HOUR_MS: u32 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS as u64;
 
 /// How often a poller that looks every 30 seconds wakes in a year.
 const POLLS_A_YEAR: u64 = 2_880 * 365;
 
-fn none(_: &Outcome) -> Result<String, String> {
+pub(super) fn none(_: &Outcome) -> Result<String, String> {
     Ok(String::new())
 }
 
 /// The fault is over, and nobody had to help.
-fn by_itself(outcome: &Outcome) -> Result<String, String> {
+pub(super) fn by_itself(outcome: &Outcome) -> Result<String, String> {
     if outcome.agreed_early {
         Ok(String::new())
     } else {
@@ -28,14 +28,14 @@ fn by_itself(outcome: &Outcome) -> Result<String, String> {
     }
 }
 
-fn all_acknowledged(outcome: &Outcome) -> Result<String, String> {
+pub(super) fn all_acknowledged(outcome: &Outcome) -> Result<String, String> {
     let counts = outcome.counts;
     let told = format!("{} of {} requests acknowledged", counts.acknowledged, counts.requests);
     if counts.acknowledged + 1 >= counts.requests { Ok(told) } else { Err(told) }
 }
 
-/// Every scenario.
-pub const ALL: &[Scenario] = &[
+/// The scenarios in which roles come from the configuration.
+pub(super) const CONFIGURED: &[Scenario] = &[
     Scenario {
         name: "lossy-link",
         about: "a third of all frames are lost, others are reset, doubled or never answered",

@@ -128,7 +128,9 @@ impl Coverage {
 
 fn of_action(action: &Action) -> Option<Seen> {
     Some(match action {
-        Action::Ask { .. } | Action::Copy { .. } | Action::Heal => return None,
+        Action::Ask { .. } | Action::Copy { .. } | Action::Heal | Action::Replace { .. } => {
+            return None;
+        }
         Action::Crash { pop: HQ, .. } => Seen::HqCrash,
         Action::Pause { pop: HQ, .. } => Seen::HqPause,
         Action::Cut { from: HQ, .. } | Action::Cut { to: HQ, .. } => Seen::HqCut,

@@ -31,7 +31,10 @@ text { font: 11px system-ui, sans-serif; fill: #333 }
 .healed-text { fill: #2a9d4a; font-size: 10px } .failed { stroke: #d00; stroke-width: 2 }
 .alarm { fill: #fdeaea; stroke: #d00; stroke-width: 1 } .alarm-text { fill: #a00000; font-weight: 600 } .alarm-more { fill: #a00000; font-size: 10px }
 .bar-frame { fill: #1a4e8a } .bar-lost { fill: #d22 } .bar-ask { fill: #999 } .bar-done { fill: #2a9d4a }
+.curve-one, .curve-two, .curve-three { fill: none; stroke-width: 2 }
+.curve-one { stroke: #1a4e8a } .curve-two { stroke: #d98a00; stroke-dasharray: 6 3 } .curve-three { stroke: #2a9d4a }
 @media (prefers-color-scheme: dark) {
+.curve-one { stroke: #7db4f0 }
 text { fill: #ccc } .paper { fill: #16181c } .heading { fill: #eee } .mono { fill: #aaa }
 .faint, .right, .middle { fill: #8a8f98 } .number { fill: #fff } .grid { stroke: #26292f }
 .hatched { fill: #444 } .dirty { stroke: #c58af9 } .owed { fill: #c58af9 } .owed-text { fill: #c58af9 }

@@ -121,6 +121,7 @@ fn look_at_its_own(action: &Action) -> Option<(u8, Option<&'static str>, String)
         Action::Mood { mood, .. } => return Some((HQ, None, format!("{mood:?}"))),
         Action::Isolate { pop, .. } => (pop, Some("fault-cut"), "cut off from everybody"),
         Action::Switchover { pop, .. } => (pop, None, "switchover"),
+        Action::Replace { pop } => (pop, None, "replaced at HQ"),
         Action::Attack { attack, pop, .. } => {
             let label = match attack {
                 Attack::Replay => "frame replayed",

@@ -66,7 +66,7 @@ impl World {
                 }
             }
             Action::Mood { mood, ms } => self.around.hq.turn(mood, now.plus_ms(ms.into())),
-            Action::Isolate { .. } | Action::Switchover { .. } => {}
+            Action::Isolate { .. } | Action::Switchover { .. } | Action::Replace { .. } => {}
             Action::Scan { pop, burst } => {
                 for nth in 0..burst.count {
                     let at = now.plus_ms(burst.scanner(nth).at_ms);
@@ -81,6 +81,7 @@ impl World {
         let now = self.around.now;
         let named = self.around.knobs.leases.map(|_| self.site.holder(now, &self.around.bugs));
         let (id, pop) = self.clients.ask(pop, Retry { request, tries }, &self.servers, named, now);
+        self.successions.see_named(self.clients.named(), now);
         let seen = self.clients.seen(request);
         self.around.counts.requests += 1;
         self.around.facts.push(Fact::Asked { id, pop, request });

@@ -11,6 +11,9 @@ use crate::server::Server;
 /// How long after healing operators ask for another try where HQ gives leases, in milliseconds.
 const RESUME_MS: u64 = 10_000;
 
+/// How long after healing they look whether HQ knows the primary's data directory, in milliseconds.
+const REPLACE_MS: u64 = 30_000;
+
 impl World {
     /// Who is meant by the primary.
     pub(super) fn name_primary(&self, action: &mut Action) {
@@ -54,6 +57,12 @@ impl World {
             }
             Action::Switchover { pop: HQ, to } => site.on_switchover(to),
             Action::Switchover { pop, to } => self.switch_over(pop, to),
+            Action::Replace { pop } => {
+                let server = &self.servers[usize::from(pop)];
+                if site.is_stranger(server.pop, server.store_id()) {
+                    site.on_replaced(server.pop);
+                }
+            }
             Action::Isolate { pop, ms } => {
                 for other in (0..self.around.knobs.pops).chain([HQ]).filter(|it| *it != pop) {
                     self.around.network.cut(pop, other, after(ms));
@@ -89,6 +98,9 @@ impl World {
         let resume = |pop| Event::Act(Action::Resume { pop });
         let at = now.plus_ms(RESUME_MS);
         (0..self.around.knobs.pops).for_each(|pop| self.around.queue.push(at, resume(pop)));
+        // Where nobody else can follow, HQ does not go by a directory that it does not know.
+        let replace = Action::Replace { pop: Action::PRIMARY };
+        self.around.queue.push(now.plus_ms(REPLACE_MS), Event::Act(replace));
     }
 
     /// Whether there is a primary, and everybody knows, where HQ decides about it.
