@@ -8,6 +8,8 @@ use std::path::Path;
 use clavitor_commercial::frame::{
     Ack, Frame, Member, PeerPosition, Position, Range, Verdict, digest,
 };
+use clavitor_commercial::lease::Vote;
+use clavitor_commercial::vote::{Answer, Ask};
 use clavitor_core::codec::{self, Block};
 use clavitor_core::credential::{AccessToken, Scope, TokenId};
 use clavitor_core::hlc::Hlc;
@@ -17,19 +19,21 @@ use clavitor_core::record::{Context, Head, Item, Record, loser_id, successor};
 use clavitor_core::time::UnixTime;
 
 fn main() -> io::Result<()> {
-    let all: [(&str, Vec<Vec<u8>>); 13] = [
+    let all: [(&str, Vec<Vec<u8>>); 15] = [
         ("ack_decoding", acks()),
         ("client_address", forwarded()),
         ("dns_question", questions()),
         ("flight_recording", noise(10)),
         ("frame_decoding", frames()),
         ("frame_round_trip", noise(6)),
+        ("lease_machine", noise(12)),
         ("names", names()),
         ("pop_machine", noise(12)),
         ("record_decoding", records().iter().map(Record::encode).collect()),
         ("replication_machine", noise(12)),
         ("request_target", targets()),
         ("settings_file", settings()),
+        ("vote_decoding", votes()),
         ("world", noise(10)),
     ];
     for (target, seeds) in all {
@@ -196,6 +200,28 @@ fn acks() -> Vec<Vec<u8>> {
     };
     let too_many = Ack { positions: vec![position; 17], ..full.clone() };
     [hello, one, full, too_many].iter().map(codec::encode).collect()
+}
+
+fn votes() -> Vec<Vec<u8>> {
+    let ask = Ask {
+        source: member("a"),
+        voter: pop("b"),
+        destination: "http://b:1984".to_owned(),
+        destination_store: None,
+        cluster: "main".to_owned(),
+        epoch: Epoch { number: 3, primary: pop("a") },
+        lease_ms: 6_000,
+        challenge: 7,
+        nonce: [4; 16],
+    };
+    let named = Ask { destination_store: Some(StoreId([2; 16])), ..ask.clone() };
+    let not_its = Ask { epoch: Epoch { number: 3, primary: pop("c") }, ..ask.clone() };
+    let vote = Vote { is_given: true, challenge: 8, epoch: Some(ask.epoch) };
+    let answer = Answer { voter: member("b"), ask: digest(b"a question"), vote };
+    let refusal = Vote { is_given: false, epoch: None, ..vote };
+    let another = Answer { ask: [9; 32], vote: refusal, ..answer.clone() };
+    let asks = [ask, named, not_its];
+    asks.iter().map(codec::encode).chain([answer, another].iter().map(codec::encode)).collect()
 }
 
 fn names() -> Vec<Vec<u8>> {

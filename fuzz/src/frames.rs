@@ -12,12 +12,12 @@ use clavitor_core::time::UnixTime;
 use crate::reader::Reader;
 use crate::values;
 
-mod seal;
+pub(crate) mod seal;
 
 use seal::{Purpose, sealed};
 
 /// The inter-POP secret of every target and every corpus.
-const SECRET: &[u8] = b"an inter-POP secret of 32 bytes!";
+pub(crate) const SECRET: &[u8] = b"an inter-POP secret of 32 bytes!";
 
 /// Opens the bytes as a frame as they are, and as the content of a frame with a MAC that is right:
 /// what opens keeps every rule of a frame, and is the one encoding of what it says.

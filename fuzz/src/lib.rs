@@ -5,6 +5,7 @@
 //! Reading order: [`TARGETS`] lists them; the modules behind them are named after what they fuzz.
 
 mod frames;
+mod leases;
 mod machine;
 mod names;
 mod pops;
@@ -16,9 +17,11 @@ mod records;
 mod requests;
 mod settings;
 mod values;
+mod votes;
 mod worlds;
 
 pub use frames::{ack_decoding, frame_decoding, frame_round_trip};
+pub use leases::lease_machine;
 pub use machine::replication_machine;
 pub use names::names;
 pub use pops::pop_machine;
@@ -28,6 +31,7 @@ pub use recordings::flight_recording;
 pub use records::record_decoding;
 pub use requests::request_target;
 pub use settings::settings_file;
+pub use votes::vote_decoding;
 pub use worlds::world;
 
 /// The body of a target.
@@ -41,11 +45,13 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("flight_recording", flight_recording),
     ("frame_decoding", frame_decoding),
     ("frame_round_trip", frame_round_trip),
+    ("lease_machine", lease_machine),
     ("names", names),
     ("pop_machine", pop_machine),
     ("record_decoding", record_decoding),
     ("replication_machine", replication_machine),
     ("request_target", request_target),
     ("settings_file", settings_file),
+    ("vote_decoding", vote_decoding),
     ("world", world),
 ];

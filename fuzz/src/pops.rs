@@ -14,6 +14,7 @@ use clavitor_core::id::{OpId, Seq};
 use clavitor_core::pop::{self as community, CommunityPop, Pop};
 use clavitor_core::time::{Instant, UnixTime};
 
+use crate::leases::Orders;
 use crate::reader::Reader;
 use crate::values;
 
@@ -57,6 +58,7 @@ struct Driver {
     is_leaving: bool,
     exits: usize,
     lonely_exits: usize,
+    orders: Orders,
 }
 
 impl Driver {
@@ -71,7 +73,7 @@ impl Driver {
             window: Window::STANDARD,
             is_imported: reader.flag(),
             alerts: alerts::Start { is_routed: true, ..alerts::Start::default() },
-            lease: lease::Start::without_hq(pop),
+            lease: lease::Start { has_hq: reader.flag(), ..lease::Start::without_hq(pop) },
         };
         Self {
             now: Instant::from_ms(u64::from(reader.u32())),
@@ -88,6 +90,7 @@ impl Driver {
             is_leaving: false,
             exits: 0,
             lonely_exits: 0,
+            orders: Orders::default(),
         }
     }
 
@@ -188,7 +191,7 @@ impl Driver {
                 Input::StoreReplaced { last: self.last }
             }
             3 if reader.flag() => Input::AlertsDropped { count: reader.byte().into() },
-            3 => Input::Resumed,
+            3 => Input::Lease(self.orders.draw(reader)),
             4 | 5 => self.kept(reader),
             _ => self.posted(reader),
         }
@@ -270,8 +273,8 @@ impl Driver {
             Effect::Peer { .. }
             | Effect::Community(_)
             | Effect::ClockJudged { .. }
-            | Effect::Lease(_)
             | Effect::ImportSettled => {}
+            Effect::Lease(effect) => self.orders.note(&effect),
             Effect::KeepAlerts { op, .. } => {
                 assert_eq!(self.keeping.replace(op), None, "one order at a time");
             }

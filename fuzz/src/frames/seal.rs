@@ -1,4 +1,4 @@
-//! The MAC of frames and acks once more, from its description: what the product computes must be
+//! The MAC of what POPs say to each other once more, from its description: what the product computes must be
 //! what another implementation would.
 
 use hkdf::Hkdf;
@@ -7,16 +7,20 @@ use sha2::Sha256;
 
 /// What a sealed message is.
 #[derive(Clone, Copy)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Frame,
     Ack,
+    Ask,
+    Vote,
 }
 
 /// The content, followed by its HMAC-SHA256 under the subkey of the purpose.
-pub(super) fn sealed(secret: &[u8], purpose: Purpose, content: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(secret: &[u8], purpose: Purpose, content: &[u8]) -> Vec<u8> {
     let label = match purpose {
         Purpose::Frame => "clavitor frame v1",
         Purpose::Ack => "clavitor ack v1",
+        Purpose::Ask => "clavitor vote v1 ask",
+        Purpose::Vote => "clavitor vote v1 answer",
     };
     let mut subkey = [0; 32];
     let expanded = Hkdf::<Sha256>::new(None, secret).expand(label.as_bytes(), &mut subkey);
