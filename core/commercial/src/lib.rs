@@ -4,8 +4,10 @@
 //!
 //! Reading order: [`merge`] decides what a record becomes when two versions meet; [`frame`] is
 //! what POPs say to each other and how it is authenticated; [`replication`] is the machine that
-//! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`alerts`] tells HQ; [`pop`]
-//! composes them all; [`tarpit`] keeps scanners busy, by itself.
+//! owes one peer its records; [`waiters`] and [`skew`] watch acks; [`alerts`] tells HQ; [`renewal`] is
+//! what a POP and HQ say to each other about the right to take writes, [`vote`] what POPs say while HQ
+//! is away, and [`lease`] the machine that has that right or not; [`pop`] composes them all;
+//! [`tarpit`] keeps scanners busy, by itself.
 //!
 //! What happens inside transactions: [`cluster`] is what is configured, [`received`] and [`tables`]
 //! are what is kept, [`epoch`] says who is primary and [`admission`] who may write; [`apply`] takes
@@ -30,15 +32,15 @@ pub mod skew;
 
 pub mod alerts;
 
-pub mod pop;
-
-pub mod tarpit;
-
 pub mod renewal;
+
+pub mod vote;
 
 pub mod lease;
 
-pub mod vote;
+pub mod pop;
+
+pub mod tarpit;
 
 pub mod cluster;
 
