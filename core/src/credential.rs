@@ -20,7 +20,7 @@ pub const TOKEN_PREFIX: &str = "cvt_";
 
 /// The public id of an access token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TokenId(pub [u8; TokenId::BYTES]);
+pub struct TokenId(#[serde(with = "crate::bytes")] pub [u8; TokenId::BYTES]);
 
 impl TokenId {
     /// Its size; its text is twice as long.
@@ -96,6 +96,7 @@ pub struct AccessToken {
     /// What its owner calls it.
     pub label: String,
     /// SHA-256 of the secret, which is 32 random bytes and needs no slower hash.
+    #[serde(with = "crate::bytes")]
     pub secret_hash: [u8; 32],
     /// When it was made.
     pub created: UnixTime,

@@ -5,6 +5,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes;
+
 /// The id of one POP: 1 to 31 bytes of `a`–`z`, `0`–`9` and `-`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PopId {
@@ -104,7 +106,7 @@ impl Serialize for StoreId {
         if serializer.is_human_readable() {
             return serializer.collect_str(self);
         }
-        self.0.serialize(serializer)
+        bytes::serialize(&self.0, serializer)
     }
 }
 
@@ -114,7 +116,7 @@ impl<'de> Deserialize<'de> for StoreId {
             let text = alloc::string::String::deserialize(deserializer)?;
             return text.parse().map_err(serde::de::Error::custom);
         }
-        Deserialize::deserialize(deserializer).map(Self)
+        bytes::deserialize(deserializer).map(Self)
     }
 }
 

@@ -16,6 +16,8 @@ extern crate alloc;
 
 pub mod time;
 
+mod bytes;
+
 pub mod id;
 
 pub mod hlc;

@@ -64,7 +64,7 @@ pub enum Key {
 
 /// A digest of a [`Key`], for machines and logs that must not carry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RecordId(pub [u8; 16]);
+pub struct RecordId(#[serde(with = "crate::bytes")] pub [u8; 16]);
 
 impl Key {
     /// The key's digest.

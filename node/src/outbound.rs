@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use clavitor_core::id::OpId;
 use futures_util::future::{AbortHandle, Either, abortable, select};
-use http::{Request, header};
+use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -62,10 +62,10 @@ impl Outbound {
     ) -> Result<Called, Failure> {
         let host = call.url.strip_prefix("http://").ok_or(Failure::Unanswered)?;
         let mut request = Request::builder()
-            .method(call.method.clone())
+            .method(if call.body.is_some() { Method::POST } else { Method::GET })
             .uri(&*call.path)
             .header(header::HOST, host)
-            .body(Full::new(call.body.clone()))
+            .body(Full::new(call.body.clone().unwrap_or_default()))
             .map_err(|_| Failure::Unanswered)?;
         request.headers_mut().extend(call.headers.clone());
         let response = connection.send_request(request).await.map_err(|_| Failure::Unanswered)?;

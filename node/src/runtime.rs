@@ -9,22 +9,20 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 use hyper::rt::{Read, Sleep, Timer, Write};
 
 /// A request to another server, which may be sent twice.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The method.
-    pub method: Method,
     /// `http://host:port`.
     pub url: String,
     /// The path, beginning with a slash, and the query.
     pub path: Cow<'static, str>,
     /// Header fields beside `Host` and the length; the body's type among them.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
+    /// What is posted; a GET has none.
+    pub body: Option<Bytes>,
     /// The longest answer to accept, in bytes; 0 if its status says all, and the rest may be what
     /// it will.
     pub answer_bytes_max: usize,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use clavitor_core::id::OpId;
 use clavitor_core::pop;
 use clavitor_core::telemetry::{Effect, Outcome, TIMEOUT_MS};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 
 use crate::api::Api;
 use crate::driver::Mailbox;
@@ -69,11 +69,10 @@ impl Reporter {
 
     fn call(&self, body: Bytes) -> Call {
         Call {
-            method: Method::POST,
             url: self.url.clone(),
             path: TELEMETRY_PATH.into(),
             headers: self.headers.clone(),
-            body,
+            body: Some(body),
             answer_bytes_max: 0,
         }
     }

@@ -18,15 +18,17 @@ use crate::runtime::Smol;
 
 /// Sends a request and waits for the whole answer.
 pub(crate) async fn call(runtime: &Smol, call: Call) -> Result<Called, Error> {
-    let Call { method, url, path, headers, body, answer_bytes_max } = call;
-    let method = named(&method)?;
+    let Call { url, path, headers, body, answer_bytes_max } = call;
+    let method = if body.is_some() { Method::Post } else { Method::Get };
     // The backend knows where it goes: surf's own reading of hosts is not everybody's.
     let mut request = Request::new(method, Url::parse(&format!("http://peer{path}"))?);
     for (name, value) in &headers {
         request.append_header(name.as_str(), value.to_str()?);
     }
-    let length = body.len();
-    request.set_body(Body::from_reader(Cursor::new(body), Some(length)));
+    if let Some(body) = body {
+        let length = body.len();
+        request.set_body(Body::from_reader(Cursor::new(body), Some(length)));
+    }
     let backend = Backend { runtime: runtime.clone(), url, answer_bytes_max };
     let mut answer = Client::with_http_client(backend).send(request).await?;
     let body = answer.body_bytes().await?.into();
@@ -48,14 +50,14 @@ struct Backend {
 #[async_trait]
 impl HttpClient for Backend {
     async fn send(&self, mut request: Request) -> Result<Response, Error> {
+        let is_post = request.method() == Method::Post;
         let mut body = Vec::with_capacity(request.len().unwrap_or_default());
         request.take_body().read_to_end(&mut body).await?;
         let mut call = Call {
-            method: http::Method::from_bytes(request.method().as_ref().as_bytes())?,
             url: self.url.clone(),
             path: path_of(request.url()).into(),
             headers: HeaderMap::new(),
-            body: body.into(),
+            body: is_post.then(|| body.into()),
             answer_bytes_max: self.answer_bytes_max,
         };
         for (name, values) in request.iter() {
@@ -72,10 +74,6 @@ impl HttpClient for Backend {
         response.set_body(Vec::from(body));
         Ok(response)
     }
-}
-
-fn named(method: &http::Method) -> Result<Method, Error> {
-    method.as_str().parse()
 }
 
 /// A path with its query.

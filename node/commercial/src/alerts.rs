@@ -13,7 +13,7 @@ use clavitor_node::runtime::{Call, Runtime, bearer, content_type};
 use clavitor_node::settings::TelemetrySettings;
 use clavitor_node::store::{Stop, Store, StoreError, Transaction, WriteError};
 use clavitor_node::{entropy, host, wall};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, header};
 use serde_json::json;
 
 use crate::{Commercial, lock};
@@ -109,11 +109,10 @@ impl<R: Runtime> Commercial<R> {
         headers.extend(hq.authorization.clone().map(|value| (header::AUTHORIZATION, value)));
         headers.extend(key(item).map(|value| (IDEMPOTENCY_KEY, value)));
         let call = Call {
-            method: Method::POST,
             url: hq.url.clone(),
             path: ALERTS_PATH.into(),
             headers,
-            body: body(self.name(), item).into(),
+            body: Some(body(self.name(), item).into()),
             answer_bytes_max: 0,
         };
         let edition = self.clone();

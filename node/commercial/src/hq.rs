@@ -17,7 +17,7 @@ use clavitor_node::runtime::{Call, Runtime, bearer, content_type};
 use clavitor_node::settings::{Fencing, HqSettings, Settings};
 use clavitor_node::store::{Stop, Transaction};
 use clavitor_node::{entropy, wall};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -172,11 +172,10 @@ impl<R: Runtime> Commercial<R> {
         };
         let Ok(body) = serde_json::to_vec(&said) else { return };
         let call = Call {
-            method: Method::POST,
             url: at.url.clone(),
             path: LEASE_PATH.into(),
             headers: at.headers(Some("application/json")),
-            body: body.into(),
+            body: Some(body.into()),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let edition = self.clone();
@@ -228,11 +227,10 @@ impl<R: Runtime> Commercial<R> {
         let after = generation.load(Ordering::Acquire);
         let path = format!("/v1/pops/watch?pop={pop}&cluster={cluster}&after={after}");
         let call = Call {
-            method: Method::GET,
             url: at.url.clone(),
             path: Cow::Owned(path),
             headers: at.headers(None),
-            body: Default::default(),
+            body: None,
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let edition = self.clone();

@@ -12,7 +12,6 @@ use clavitor_core::edition::Edition;
 use clavitor_node::runtime::{Call, Called, Runtime, Unreachable, content_type};
 use clavitor_node::wall;
 use futures_util::future::abortable;
-use http::Method;
 
 use crate::{Commercial, lock, window_of};
 
@@ -54,11 +53,10 @@ impl<R: Runtime> Commercial<R> {
         let (task, abort) = abortable(async move {
             let (digest, url) = (frame::digest(&bytes), edition.peer_url(peer));
             let call = Call {
-                method: Method::POST,
                 url: url.clone(),
                 path: FRAMES_PATH.into(),
                 headers: content_type("application/octet-stream"),
-                body: bytes.into(),
+                body: Some(bytes.into()),
                 answer_bytes_max: ACK_BYTES_MAX,
             };
             let answer = edition.runtime.call(call).await;

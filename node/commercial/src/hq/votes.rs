@@ -14,7 +14,7 @@ use clavitor_node::http::{Problem, Response, ResponseBody};
 use clavitor_node::runtime::{Call, Runtime, content_type};
 use futures_channel::oneshot;
 use futures_util::future::{AbortHandle, abortable};
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, header};
 
 use crate::apply::problem;
 use crate::{Commercial, lock};
@@ -75,11 +75,10 @@ impl<R: Runtime> Commercial<R> {
         };
         let sealed = vote::seal_ask(&ask, &keys);
         let call = Call {
-            method: Method::POST,
             url: ask.destination.clone(),
             path: VOTES_PATH.into(),
             headers: content_type("application/octet-stream"),
-            body: sealed.clone().into(),
+            body: Some(sealed.clone().into()),
             answer_bytes_max: VOTE_BYTES_MAX,
         };
         let edition = self.clone();

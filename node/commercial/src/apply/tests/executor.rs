@@ -120,7 +120,8 @@ impl Runtime for TestRuntime {
     async fn call(&self, call: Call) -> Result<Called, Unreachable> {
         let (reply, answer) = oneshot::channel();
         let Call { url, body, .. } = call;
-        let parcel = Parcel { from: self.owner, url, body: body.to_vec(), reply };
+        let parcel =
+            Parcel { from: self.owner, url, body: body.unwrap_or_default().to_vec(), reply };
         lock(&self.executor.mail).push(parcel);
         answer.await.unwrap_or(Err(Unreachable))
     }
