@@ -324,19 +324,22 @@ impl<'a> Assembly<'a> {
 
     fn values<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut found = Vec::new();
+        self.each(key, &mut |text| read(text).map(|value| found.push(value)));
+        found
+    }
+
+    /// Hands on every text that is given, and complains of those that are not taken.
+    fn each(&mut self, key: Key, take: &mut dyn FnMut(&str) -> Result<(), String>) {
         for item in self.items(key) {
-            let naming = || item.source.naming(setting(key));
-            let result = match item.text.to_str() {
+            let taken = match item.text.to_str() {
                 Some("") => Err("is empty".to_owned()),
-                Some(text) => read(text),
+                Some(text) => take(text),
                 None => Err("is not UTF-8 text".to_owned()),
             };
-            match result {
-                Ok(value) => found.push(value),
-                Err(error) => self.problems.push(format!("{}: {error}", naming())),
+            if let Err(error) = taken {
+                self.problems.push(format!("{}: {error}", item.source.naming(setting(key))));
             }
         }
-        found
     }
 }
 
