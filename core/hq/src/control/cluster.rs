@@ -286,7 +286,7 @@ impl Cluster {
     }
 
     fn renew(&mut self, turn: &mut Turn<'_>, asked: Asked) {
-        match self.identify(&asked) {
+        match self.identify(turn, &asked) {
             Some(Who::Speaker) => {}
             Some(Who::Newcomer) | None => return turn.answer(asked.op, self.follow()),
             Some(Who::Duplicate { is_news }) => {
@@ -307,21 +307,24 @@ impl Cluster {
         }
     }
 
-    fn identify(&mut self, asked: &Asked) -> Option<Who> {
+    fn identify(&mut self, turn: &mut Turn<'_>, asked: &Asked) -> Option<Who> {
         let (start, store) = (asked.renewal.start, asked.renewal.store);
-        let is_holder = self.primary() == Some(asked.pop)
-            && self.lease_holder().is_some_and(|holder| holder.start == start);
-        let silence_ms = with_margin(self.policy.lease_ms);
+        let is_holder = self.is_holders(asked);
+        let lease_ms = self.policy.lease_ms;
         let pop = self.pops.get_mut(&asked.pop)?;
-        Some(pop.identify(asked.at, (start, store), is_holder, silence_ms))
+        let is_news = pop.see(asked.at, lease_ms);
+        let who = pop.identify(asked.at, (start, store), is_holder, with_margin(lease_ms));
+        if is_news {
+            self.happened(turn, Event::PopSeen(asked.pop));
+        }
+        Some(who)
     }
 
     fn hear(&mut self, turn: &mut Turn<'_>, asked: &Asked) {
         let (pop, renewal) = (asked.pop, &asked.renewal);
         let lease_ms = self.policy.lease_ms;
-        let Some(known) = self.pops.get_mut(&pop) else { return };
-        if known.hear(asked.at, renewal.clone(), lease_ms) {
-            self.happened(turn, Event::PopSeen(pop));
+        if let Some(known) = self.pops.get_mut(&pop) {
+            known.hear(asked.at, renewal.clone(), lease_ms);
         }
         let claim = renewal.epoch.filter(|epoch| epoch.number <= NUMBER_MAX);
         if self.row.epoch.is_some() && claim > self.row.epoch.max(self.unordered) {
@@ -355,7 +358,7 @@ impl Cluster {
     fn earliest_wake(&self, now: Instant) -> Option<Instant> {
         let pops = self.pops.values().flat_map(Pop::wakes);
         let own = [Some(self.lease_until), self.keep_again_at, self.contact_until()];
-        let own = own.into_iter().flatten().chain(self.succession.wakes());
+        let own = own.into_iter().flatten().chain(self.succession_wakes());
         let all = pops.chain(own).chain(self.hand_over_wakes());
         all.filter(|at| *at > now).min()
     }

@@ -23,11 +23,11 @@ impl Cluster {
         if self.row.epoch.is_none() {
             let is_highest = own.is_some() && own == self.highest_claim();
             let is_taken = is_highest && self.may_take_over(now);
-            return own.filter(|_| is_taken).map(|epoch| self.given(epoch, asked));
+            return own.filter(|_| is_taken).map(|epoch| self.given(now, epoch, asked));
         }
         if self.is_ordered() {
             let is_accepted = own == self.row.epoch && self.is_promotion_open(now, asked.pop);
-            return own.filter(|_| is_accepted).map(|epoch| self.given(epoch, asked));
+            return own.filter(|_| is_accepted).map(|epoch| self.given(now, epoch, asked));
         }
         if !self.is_going_on() || !self.is_holders(asked) {
             return None;
@@ -36,8 +36,8 @@ impl Cluster {
     }
 
     /// The row in which a process is given its first lease of a term.
-    fn given(&self, epoch: Epoch, asked: &Asked) -> Row {
-        let is_member = |pop: &PopId, known: &Pop| *pop == asked.pop || known.is_fit();
+    fn given(&self, now: Instant, epoch: Epoch, asked: &Asked) -> Row {
+        let is_member = |pop: &PopId, known: &Pop| *pop == asked.pop || known.is_fit(now);
         let members = self.pops.iter().filter(|(pop, known)| is_member(pop, known));
         let pops: Vec<PopId> = members.map(|(pop, _)| *pop).collect();
         let Renewal { start, store, grant, .. } = asked.renewal;
@@ -84,7 +84,7 @@ impl Cluster {
         let primary = self.primary();
         let is_wanted = |pop: &PopId, known: &Pop| {
             let stays = members.contains(pop) && !known.is_gone(now);
-            stays || known.is_fit() || primary == Some(*pop)
+            stays || known.is_fit(now) || primary == Some(*pop)
         };
         let wanted = self.pops.iter().filter(|(pop, known)| is_wanted(pop, known));
         wanted.map(|(pop, _)| *pop).collect()

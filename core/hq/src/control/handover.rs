@@ -112,7 +112,8 @@ impl Cluster {
     pub(super) fn on_switchover_asked(&mut self, turn: &mut Turn<'_>, op: OpId, to: Option<PopId>) {
         let is_busy = self.hand_over.ongoing.is_some();
         let is_led = self.is_going_on() && turn.now < self.lease_until;
-        let renews = |primary: PopId| self.pops.get(&primary).is_some_and(|known| !known.is_lost());
+        let renews =
+            |primary: PopId| self.pops.get(&primary).is_some_and(|known| known.is_fresh(turn.now));
         let begun = if is_busy || (self.is_ordered() && self.row.granted.is_some()) {
             Err(NotSwitched::Busy)
         } else if !is_led || !self.primary().is_some_and(renews) {
@@ -154,7 +155,7 @@ impl Cluster {
     /// Gives up what cannot come about any more, and begins what is due by itself.
     pub(super) fn advance_hand_over(&mut self, turn: &mut Turn<'_>) {
         let Some(ongoing) = self.hand_over.ongoing else { return self.fail_back(turn) };
-        let is_there = self.pops.get(&ongoing.to).is_some_and(|known| known.is_fit());
+        let is_there = self.pops.get(&ongoing.to).is_some_and(|known| known.is_fit(turn.now));
         if ongoing.until <= turn.now {
             self.hand_over.fail(turn, NotSwitched::TimedOut);
         } else if !is_there && self.is_going_on() {

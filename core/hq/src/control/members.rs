@@ -83,13 +83,15 @@ impl Said {
 
 /// A POP that has a token.
 ///
-/// Invariant: `said` is the speaker's; `lost_at` is `None` from when it counts as lost until it
-/// renews, and before its first renewal.
+/// Invariant: `said` is the speaker's, and counts until `fresh_until`; `lost_at` is `None` from when
+/// the POP counts as lost until any of its processes renews, and before the first renewal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pop {
     speaker: Option<Speaker>,
     rival: Option<Rival>,
     said: Option<Said>,
+    fresh_until: Option<Instant>,
+    seen_at: Option<Instant>,
     lost_at: Option<Instant>,
     gone_at: Option<Instant>,
     here_since: Option<Instant>,
@@ -161,23 +163,30 @@ impl Pop {
         }
     }
 
-    /// Takes note of what the speaker says; whether the POP was lost, or never heard.
-    pub(super) fn hear(&mut self, at: Instant, mut renewal: Renewal, lease_ms: u64) -> bool {
+    /// One of its processes renews, be it one that has to wait; whether the POP was lost, or never
+    /// heard.
+    pub(super) fn see(&mut self, at: Instant, lease_ms: u64) -> bool {
+        let lost_at = at.plus_ms(lease_ms);
+        self.seen_at = self.seen_at.max(Some(at));
+        let former = self.lost_at.replace(self.lost_at.map_or(lost_at, |known| known.max(lost_at)));
+        former.is_none()
+    }
+
+    /// Takes note of what the speaker says.
+    pub(super) fn hear(&mut self, at: Instant, mut renewal: Renewal, lease_ms: u64) {
         renewal.held.truncate(GRANT_MEMBERS_MAX);
-        let was_lost = self.lost_at.is_none();
         if self.said.as_ref().is_some_and(|said| said.at > at) {
-            return false;
+            return;
         }
-        if was_lost || !renewal.is_ready {
+        if !renewal.is_ready || !self.is_fresh(at) {
             self.here_since = None;
         }
         if renewal.is_ready {
             self.here_since.get_or_insert(at);
         }
-        self.lost_at = Some(at.plus_ms(lease_ms));
+        self.fresh_until = Some(at.plus_ms(lease_ms));
         self.gone_at = Some(at.plus_ms(MEMBER_MS));
         self.said = Some(Said { at, renewal });
-        was_lost
     }
 
     /// Whether it is to be counted as lost from now on.
@@ -196,12 +205,22 @@ impl Pop {
         self.said.as_ref()
     }
 
-    /// Whether it renews, and may be promoted: the condition for becoming a member.
-    pub(super) fn is_fit(&self) -> bool {
-        !self.is_lost() && self.said.as_ref().is_some_and(|said| said.renewal.is_ready)
+    /// When it renewed last, as far as this HQ knows.
+    pub(super) fn seen_at(&self) -> Option<Instant> {
+        self.seen_at
     }
 
-    /// Whether it does not renew.
+    /// Whether the speaker renews: what it said last still counts.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        self.said.is_some() && self.fresh_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether it renews, and may be promoted: the condition for becoming a member.
+    pub(super) fn is_fit(&self, now: Instant) -> bool {
+        self.is_fresh(now) && self.said.as_ref().is_some_and(|said| said.renewal.is_ready)
+    }
+
+    /// Whether none of its processes renews.
     pub(super) fn is_lost(&self) -> bool {
         self.lost_at.is_none()
     }
@@ -227,6 +246,6 @@ impl Pop {
     pub(super) fn wakes(&self) -> impl Iterator<Item = Instant> {
         let said = self.said.as_ref();
         let words = said.map(|said| [said.refuses_until(), said.voted_until()]);
-        words.into_iter().flatten().chain(self.lost_at)
+        words.into_iter().flatten().chain(self.lost_at).chain(self.fresh_until)
     }
 }

@@ -26,7 +26,7 @@ pub const PATIENCE_MS: u64 = 2_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Succession {
     pub(super) gathering_since: Option<Instant>,
-    pub(super) is_carried: bool,
+    is_carried: bool,
     is_expiry_told: bool,
     promoting_since: Instant,
     tried: Vec<PopId>,
@@ -41,12 +41,6 @@ impl Succession {
     /// Whether others are still waited for.
     pub(super) fn is_gathering(&self, now: Instant) -> bool {
         self.gathering_since.is_some_and(|since| now < since.plus_ms(GATHER_MS))
-    }
-
-    pub(super) fn wakes(&self) -> impl Iterator<Item = Instant> {
-        let gathering = self.gathering_since;
-        let gathering = gathering.map(|at| [at.plus_ms(GATHER_MS), at.plus_ms(PATIENCE_MS)]);
-        gathering.into_iter().flatten().chain([self.promoting_since.plus_ms(PATIENCE_MS)])
     }
 }
 
@@ -94,8 +88,16 @@ impl Cluster {
     pub(super) fn floor_ms(&self, now: Instant) -> u64 {
         let floor = |known: &Pop| known.said().map(|said| said.floor_ms(now));
         let primary = self.primary().and_then(|pop| self.pops.get(&pop)).and_then(floor);
-        let others = self.pops.values().filter(|known| !known.is_lost()).filter_map(floor);
+        let others = self.pops.values().filter(|known| known.is_fresh(now)).filter_map(floor);
         primary.or_else(|| others.max()).unwrap_or_default()
+    }
+
+    /// When something about what follows a lease is due.
+    pub(super) fn succession_wakes(&self) -> impl Iterator<Item = Instant> {
+        let Succession { gathering_since, promoting_since, .. } = self.succession;
+        let gathering = gathering_since.map(|at| [at.plus_ms(GATHER_MS), at.plus_ms(PATIENCE_MS)]);
+        let promoting = self.is_ordered().then(|| promoting_since.plus_ms(PATIENCE_MS));
+        gathering.into_iter().flatten().chain(promoting)
     }
 
     /// Goes on with what follows the end of a lease.
@@ -136,7 +138,7 @@ impl Cluster {
         let claim = self.highest_claim();
         let claims = |known: &Pop| known.said().is_some_and(|said| said.renewal.epoch == claim);
         let claimant = claim.and_then(|claim| self.pops.get(&claim.primary));
-        if !claimant.is_some_and(|known| claims(known) && !known.is_lost()) {
+        if !claimant.is_some_and(|known| claims(known) && known.is_fresh(turn.now)) {
             self.gather(turn);
         }
     }
@@ -158,7 +160,8 @@ impl Cluster {
         self.gather(turn);
     }
 
-    fn is_carried(&self, now: Instant) -> bool {
+    /// Whether the vote of any POP that the primary needs still carries it.
+    pub(super) fn is_carried(&self, now: Instant) -> bool {
         let is_bound = |pop: &PopId| {
             let said = self.pops.get(pop).and_then(Pop::said);
             said.is_some_and(|said| said.voted_until() > now)
@@ -181,8 +184,8 @@ impl Cluster {
             }
         };
         let is_awaited = |pop: &PopId| {
-            let known = self.pops.get(pop).filter(|known| !known.is_lost());
-            known.is_some_and(|known| known.said().is_none_or(|said| said.at < since))
+            let known = self.pops.get(pop).filter(|known| known.is_fresh(now));
+            known.and_then(Pop::said).is_some_and(|said| said.at < since)
         };
         if now < since.plus_ms(GATHER_MS) && self.promotable().iter().any(is_awaited) {
             return;
@@ -198,7 +201,7 @@ impl Cluster {
     fn await_acceptance(&mut self, turn: &mut Turn<'_>) {
         let (now, since) = (turn.now, self.succession.promoting_since);
         let Some(epoch) = self.row.epoch else { return };
-        let known = self.pops.get(&epoch.primary).filter(|known| !known.is_lost());
+        let known = self.pops.get(&epoch.primary).filter(|known| known.is_fresh(now));
         let said = known.and_then(Pop::said);
         if said.is_some_and(|said| said.renewal.epoch == Some(epoch)) {
             return;
@@ -250,7 +253,7 @@ impl Cluster {
 
     /// What a POP said last, if it could be promoted now.
     pub(super) fn could_follow(&self, now: Instant, pop: PopId) -> Option<&Said> {
-        let known = self.pops.get(&pop).filter(|known| known.is_fit())?;
+        let known = self.pops.get(&pop).filter(|known| known.is_fit(now))?;
         let said = known.said()?;
         let is_bound = said.refuses_until() > now || said.voted_until() > now;
         (!is_bound && self.may_follow(pop)).then_some(said)

@@ -108,11 +108,11 @@ impl Cluster {
         if is_held || (self.row.epoch.is_none() && self.succession.gathering_since.is_none()) {
             return State::Settling;
         }
+        if !self.is_released && self.row.granted.is_some() && self.is_carried(now) {
+            return State::Carried;
+        }
         if self.is_ordered() && self.unordered.is_none() {
             return State::Promoting;
-        }
-        if self.succession.is_carried {
-            return State::Carried;
         }
         if self.succession.is_gathering(now) { State::Gathering } else { State::Leaderless }
     }
@@ -128,7 +128,7 @@ impl Cluster {
             is_ready: renewal.is_some_and(|renewal| renewal.is_ready),
             is_preferred: renewal.is_some_and(|renewal| renewal.is_preferred),
             is_lost: known.is_lost(),
-            last_seen_ms: said.map(|said| now.ms_since(said.at)),
+            last_seen_ms: known.seen_at().map(|at| now.ms_since(at)),
             epoch: renewal.and_then(|renewal| renewal.epoch),
             voted_ms: said.map(Said::voted_until).map_or(0, |until| until.ms_since(now)),
             refuses_ms: said.map(Said::refuses_until).map_or(0, |until| until.ms_since(now)),

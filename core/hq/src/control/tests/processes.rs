@@ -45,7 +45,11 @@ fn a_quick_restart_waits_and_is_no_duplicate() {
         assert_eq!(hq.renew(ms, "b", other(knows("b", 1, "a"))), follow(1, "a"));
         hq.renew(ms, "a", leads("a", 1, 2));
     }
-    assert!(!hq.take_events().contains(&Event::Duplicate(pop("b"))));
+    // Nor is it missed: somebody is there.
+    let missed = |event: &Event| matches!(event, Event::Duplicate(_) | Event::PopLost(_));
+    let mut events = hq.take_events();
+    events.retain(|event| missed(event) && *event != Event::PopLost(pop("c")));
+    assert_eq!(events, []);
 }
 
 #[test]
