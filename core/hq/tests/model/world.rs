@@ -155,8 +155,9 @@ impl World {
     }
 
     fn clock(&mut self) -> Clock {
-        let rates = [990_000, 1_000_000, 1_010_000];
-        Clock { rate_ppm: rates[self.chance(3) as usize] }
+        // What the margin is for is likely.
+        let rates = [990_000, 990_000, 1_000_000, 1_010_000, 1_010_000];
+        Clock { rate_ppm: rates[self.chance(5) as usize] }
     }
 
     fn after(&mut self, us: u64, happening: Happening) {
