@@ -6,13 +6,13 @@ use super::*;
 use crate::canary::Canary;
 use crate::entropy::seed_of;
 use crate::run::{End, Plan};
+use crate::swarm::{self, Kind};
 use crate::trace::Level;
 
 /// Which promise a planted bug breaks first, within so many small runs.
 fn caught(canary: Canary, runs: u64) -> Option<&'static str> {
     (0..runs).find_map(|run| {
-        let mut plan = Plan::lite(seed_of(1, run));
-        plan.knobs.canary = Some(canary);
+        let plan = swarm::plan(Kind::of_canary(canary), Some(canary), seed_of(1, run));
         match plan.run().end {
             End::Failed(failure) => Some(failure.promise),
             End::Crashed(_) => Some("crash"),
@@ -49,6 +49,22 @@ fn a_tampered_frame_that_is_taken_breaks_p9() {
 #[test]
 fn a_write_at_a_backup_breaks_p7() {
     assert_eq!(caught(Canary::NoEpochCheck, 30), Some("P7"));
+}
+
+#[test]
+fn a_primary_that_does_not_step_down_breaks_p10() {
+    assert_eq!(caught(Canary::NoStepDown, 60), Some("P10"));
+}
+
+#[test]
+fn a_primary_that_asks_for_no_votes_breaks_p11() {
+    assert_eq!(caught(Canary::NoVotesAsked, 40), Some("P11"));
+}
+
+#[test]
+fn dns_that_stays_and_promotions_that_never_come_break_p12() {
+    assert_eq!(caught(Canary::DnsStays, 5), Some("P12"));
+    assert_eq!(caught(Canary::NobodyPromoted, 5), Some("P12"));
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl Knobs {
     pub fn led(entropy: &mut Entropy) -> Self {
         let knobs = Self::draw(entropy);
         let mut rates = knobs.rates;
-        // Operators' promotions are refused, and nobody is given a new disk behind everybody's back.
-        (rates.promote, rates.empty, rates.restore) = (0, 0, 0);
+        // Operators' promotions are refused.
+        rates.promote = 0;
         Self {
             pops: entropy.pick(&[1, 2, 2, 3, 3, 3, 4, 5]),
             operations: entropy.pick(&[30, 60, 120]),
