@@ -265,7 +265,7 @@ pub(super) const LED: &[Scenario] = &[
 
 /// Few events, for those who are killed before each.
 fn dies(story: &mut Story) {
-    story.led(3).wait(7_000).put(0).put(1).wait(500);
-    story.act(Action::Crash { pop: A, down_ms: 12_000 }).wait(8_000).puts(3, 1_000, 3);
-    story.wait(6_000).end();
+    story.led(3).wait(3_000).put(0).put(1).wait(500);
+    story.act(Action::Crash { pop: A, down_ms: 9_000 }).wait(7_000).puts(2, 1_000, 3);
+    story.wait(1_000).end();
 }

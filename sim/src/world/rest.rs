@@ -11,6 +11,7 @@ use super::{Failure, Kind, World};
 use crate::around::Around;
 use crate::checks::LEASE;
 use crate::event::{Event, Fact, ToProcess};
+use crate::script::Action;
 use crate::server::Server;
 use crate::trace::{Level, name};
 
@@ -151,8 +152,10 @@ fn is_restless(server: &Server) -> bool {
     next_wake.is_some_and(|(_, why)| why != "telemetry" && !LEASE.contains(&why))
 }
 
+/// Whether it need not be waited for: it has no end, or helps only those who do not rest.
 fn is_endless(event: &Event) -> bool {
-    is_timer(event) || is_of_report(event) || is_of_leases(event)
+    let is_help = matches!(event, Event::Act(Action::Resume { .. } | Action::Replace { .. }));
+    is_help || is_timer(event) || is_of_report(event) || is_of_leases(event)
 }
 
 fn is_of_leases(event: &Event) -> bool {
