@@ -6,9 +6,10 @@
 //! a client ([`client`], [`raw`] for what no client would send), the network between
 //! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), HQ itself with a cluster that it governs ([`governed`]) and
 //! somebody who goes on writing whoever is primary ([`writer`]), a legitimate client beside those who
-//! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]), what the
-//! kernel says about a process ([`process`]) and how little memory it may have ([`cgroup`]), and the crash rounds that the suite and the
-//! `crash-rounds` program share ([`crash`]).
+//! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]) or that ask
+//! DNS servers ([`resolver`]), what the kernel says about a process ([`process`]) and how little memory
+//! it may have ([`cgroup`]), and the crash rounds that the suite and the `crash-rounds` program share
+//! ([`crash`]).
 
 pub mod binary;
 pub mod cgroup;
@@ -24,6 +25,7 @@ pub mod process;
 pub mod proxy;
 pub mod random;
 pub mod raw;
+pub mod resolver;
 pub mod scanner;
 pub mod scratch;
 pub mod server;

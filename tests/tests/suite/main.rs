@@ -29,6 +29,7 @@ mod mixed;
 mod outages;
 mod pair;
 mod proxies;
+mod resolving;
 mod retries;
 mod same_answers;
 mod scanners;
