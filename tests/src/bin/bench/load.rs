@@ -150,7 +150,7 @@ impl Client {
 }
 
 /// The length of an answer, once its head is there.
-fn answer_length(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn answer_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&bytes[..head]).expect("a head in ASCII");
     let length = text.split("\r\n").find_map(|line| {

@@ -10,6 +10,7 @@
 mod build;
 mod catch_up;
 mod get;
+mod hq;
 mod load;
 mod pair;
 mod postgres;
@@ -40,7 +41,7 @@ const ENTRIES: u64 = 10_000;
 const BLOB_BYTES: usize = 1024;
 
 /// What can be asked for by name.
-const PARTS: [(&str, fn()); 16] = [
+const PARTS: [(&str, fn()); 18] = [
     ("size", size::measure),
     ("get", get::measure),
     ("put", put::measure),
@@ -53,6 +54,8 @@ const PARTS: [(&str, fn()); 16] = [
     ("tarpit-sigterm", tarpit::sigterm::measure),
     ("tarpit-p99", tarpit::p99::measure),
     ("scanners", scanners::measure),
+    ("hq-cost", hq::cost::measure),
+    ("hq-idle", hq::idle::measure),
     ("smol-put", small::rates::put),
     ("smol-get", small::rates::get),
     ("smol-memory", small::memory::measure),
