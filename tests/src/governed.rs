@@ -88,6 +88,22 @@ impl Governed {
         Self::start(ClusterBuilder::new(2))
     }
 
+    /// Two POPs with addresses of their own in DNS, started; DNS names the first.
+    pub fn named_pair(addresses: &[Vec<String>; 2]) -> Self {
+        let mut governed = Self::prepare(ClusterBuilder::new(2), &[]);
+        for (pop, own) in governed.cluster.pops.iter_mut().zip(addresses) {
+            own.iter().for_each(|address| pop.server.add_arguments(["--dns-address", address]));
+        }
+        for pop in governed.cluster.pops.iter_mut().rev() {
+            pop.server.start_again();
+        }
+        let is_first = |found: &Ipv4Addr| addresses[0].contains(&found.to_string());
+        wait::eventually("DNS names the first", FIRST_LEASE_MAX, || {
+            governed.resolve().iter().any(is_first)
+        });
+        governed
+    }
+
     /// A client of HQ with the admin token.
     pub fn operator(&self) -> Client {
         self.hq.client()

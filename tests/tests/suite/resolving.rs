@@ -3,15 +3,12 @@
 use clavitor_tests::governed::{ZONE, addresses};
 use clavitor_tests::resolver::{Asker, Said, Unbound};
 use clavitor_tests::wait::{eventually, seconds};
-use clavitor_tests::{ClusterBuilder, Governed, foreign, ports};
+use clavitor_tests::{Governed, foreign, ports};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 /// From the death of a primary until whoever asks a resolver is sent elsewhere.
 const NAMED_MAX: Duration = Duration::from_secs(20);
-
-/// The longest a lease of a former process can be waited for.
-const FIRST_MAX: Duration = Duration::from_secs(30);
 
 const FIRST: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 const SECOND: [&str; 2] = ["192.0.2.2", "2001:db8::2"];
@@ -26,15 +23,7 @@ fn is_here(names: &[&str]) -> bool {
 
 /// A pair whose addresses in DNS differ.
 fn pair() -> Governed {
-    let mut governed = Governed::prepare(ClusterBuilder::new(2), &[]);
-    for (pop, both) in governed.cluster.pops.iter_mut().zip([FIRST, SECOND]) {
-        both.iter().for_each(|address| pop.server.add_arguments(["--dns-address", address]));
-    }
-    for pop in governed.cluster.pops.iter_mut().rev() {
-        pop.server.start_again();
-    }
-    eventually("DNS names the first", FIRST_MAX, || governed.resolve() == [address(FIRST)]);
-    governed
+    Governed::named_pair(&[FIRST, SECOND].map(|both| both.map(str::to_owned).into()))
 }
 
 fn address([version_4, _]: [&str; 2]) -> Ipv4Addr {

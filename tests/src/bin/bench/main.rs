@@ -41,7 +41,7 @@ const ENTRIES: u64 = 10_000;
 const BLOB_BYTES: usize = 1024;
 
 /// What can be asked for by name.
-const PARTS: [(&str, fn()); 18] = [
+const PARTS: [(&str, fn()); 19] = [
     ("size", size::measure),
     ("get", get::measure),
     ("put", put::measure),
@@ -56,6 +56,7 @@ const PARTS: [(&str, fn()); 18] = [
     ("scanners", scanners::measure),
     ("hq-cost", hq::cost::measure),
     ("hq-idle", hq::idle::measure),
+    ("failover-rival", hq::rival::measure),
     ("smol-put", small::rates::put),
     ("smol-get", small::rates::get),
     ("smol-memory", small::memory::measure),

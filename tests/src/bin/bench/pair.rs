@@ -17,9 +17,16 @@ impl Pair {
     /// Neither is running yet. `through` makes the address by which the primary reaches the backup
     /// from the backup's own.
     pub(crate) fn prepare(through: impl FnOnce(SocketAddr) -> SocketAddr) -> Self {
+        Self::at([ports::free_address(), ports::free_address()], through)
+    }
+
+    /// The same at these addresses.
+    pub(crate) fn at(
+        addresses: [SocketAddr; 2],
+        through: impl FnOnce(SocketAddr) -> SocketAddr,
+    ) -> Self {
         let scratch = Scratch::new("secret");
         let secret = scratch.file("secret", &cluster::new_secret(7));
-        let addresses = [ports::free_address(), ports::free_address()];
         let urls = [addresses[0], through(addresses[1])].map(|address| format!("http://{address}"));
         let server = |at: usize| {
             ServerBuilder::new(Edition::Commercial)
