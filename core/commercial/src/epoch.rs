@@ -4,7 +4,7 @@ use clavitor_core::hlc::Hlc;
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::store::{Reader, Rows, RowsMut, StoreError, Transaction};
 
-use crate::books;
+use crate::{books, skew};
 
 /// The fact that holds the newest epoch this POP knows.
 const EPOCH: &str = "epoch";
@@ -32,13 +32,17 @@ pub fn adopt<R: RowsMut>(txn: &mut Transaction<'_, R>, newer: Epoch) -> Result<(
 
 /// Stores an epoch in which this POP takes over, if it is newer than what is known, and raises the
 /// clock above everything the old primary can have issued. Answers what is known then.
+///
+/// A clock that ran away at the old primary must not run away here: its records from further ahead
+/// are deferred, so nothing has to be above them.
 pub fn accept<R: RowsMut>(
     txn: &mut Transaction<'_, R>,
     newer: Epoch,
     floor_ms: u64,
 ) -> Result<Epoch, StoreError> {
     adopt(txn, newer)?;
-    txn.observe(Hlc { ms: floor_ms, counter: u32::MAX, pop: newer.primary });
+    let ms = floor_ms.min(txn.now().plus_ms(skew::REFUSE_MS).0);
+    txn.observe(Hlc { ms, counter: u32::MAX, pop: newer.primary });
     Ok(known(&txn.reader())?.unwrap_or(newer))
 }
 
@@ -77,6 +81,16 @@ mod tests {
         assert_eq!(memory.write(|txn| accept(txn, newer, floor_ms)), Ok(newer));
         let next = memory.write(|txn| txn.next_hlc());
         assert!(next > Hlc { ms: floor_ms, counter: u32::MAX, pop: pop("a") }, "{next}");
+    }
+
+    #[test]
+    fn a_floor_that_ran_away_is_not_taken_over() {
+        let mut memory = memory();
+        let newer = Epoch { number: 2, primary: pop("a") };
+        let a_year = 31_536_000_000;
+        assert_eq!(memory.write(|txn| accept(txn, newer, NOON.0 + a_year)), Ok(newer));
+        let floor = memory.write(|txn| txn.floor());
+        assert!(skew::may_stamp(NOON, NOON, floor), "{floor:?}");
     }
 
     #[test]
