@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::access::Access;
-use super::writing::{Ack, precondition_of, write_error};
+use super::writing::{Ack, Wish, precondition_of, write_error};
 use super::{Api, ApiRequest, empty};
 use crate::http::{Code, Problem, Response, ResponseBody, Share, json};
 use crate::plumbing::Plumbing;
@@ -32,13 +32,14 @@ pub(super) async fn put<P: Plumbing>(
 ) -> Result<Response, Problem> {
     let (vault, entry) = (vault.as_deref(), entry.as_deref());
     let (access, vault, entry) = admit(&api, &request, vault, entry, Scope::Write)?;
-    let ack = Ack::of(&api, &request.query(&["ack"])?)?;
+    let wish = Wish::of(&api, &request.query(&["ack"])?)?;
     let precondition = precondition_of(&request)?;
     let deleted = request.method == Method::DELETE;
     let blob_bytes_max = if deleted { 0 } else { BLOB_BYTES_MAX };
     let blob = request.body(blob_bytes_max).await?;
     let (blob, share) = blob.into_parts();
     let put = Put { vault, entry, precondition, deleted, blob };
+    let ack = wish.begin(&api);
     write(&api, Write { put, access, _share: share }, ack).await
 }
 

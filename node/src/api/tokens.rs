@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Access, LOCAL_TOKEN};
-use super::writing::{Ack, write_error};
+use super::writing::{Wish, write_error};
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem, Response, json};
 use crate::plumbing::Plumbing;
@@ -46,7 +46,7 @@ async fn create<P: Plumbing>(
     request: ApiRequest<P>,
 ) -> Result<Response, Problem> {
     let access = api.authenticate(&request)?;
-    let ack = Ack::of(api, &request.query(&["ack"])?)?;
+    let wish = Wish::of(api, &request.query(&["ack"])?)?;
     let document = request.body(DOCUMENT_BYTES_MAX).await?;
     let wanted: Wanted = serde_json::from_slice(&document).map_err(|_| Code::BadJson)?;
     let presented = Presented { id: TokenId(entropy::bytes()), secret: entropy::bytes() };
@@ -62,6 +62,7 @@ async fn create<P: Plumbing>(
         "label": token.label,
         "expires_at": token.expires.map(wall::rfc3339),
     });
+    let ack = wish.begin(api);
     let (plumbing, op) = (api.plumbing.clone(), ack.op());
     let written = api.store.write(HEAD_BYTES_MAX, move |txn| {
         plumbing.admit(txn)?.map_err(Stop::Refused)?;
@@ -136,7 +137,7 @@ pub(super) async fn delete<P: Plumbing>(
     id: Option<String>,
 ) -> Result<Response, Problem> {
     let access = api.authenticate(&request)?;
-    let ack = Ack::of(&api, &request.query(&["ack"])?)?;
+    let ack = Wish::of(&api, &request.query(&["ack"])?)?.begin(&api);
     let id = id.and_then(|id| id.parse::<TokenId>().ok());
     let id = id.ok_or_else(|| if_admin(&access, Code::NotFound))?;
     if request.has_body() {

@@ -33,6 +33,29 @@ fn precondition_of_tag(tag: &str) -> Option<Precondition> {
     Some(inner.parse().map_or(Precondition::Never, Precondition::Is))
 }
 
+/// What a client wants to be sure of before its write is answered.
+pub(super) struct Wish {
+    backup: Option<BackupWait>,
+}
+
+impl Wish {
+    /// Reads `?ack=`.
+    pub(super) fn of<P: Plumbing>(api: &Api<P>, query: &Query) -> Result<Self, Problem> {
+        let backup = match query.value("ack") {
+            None => None,
+            Some("backup") => Some(api.plumbing.await_backup().ok_or(Code::NoBackup)?),
+            Some(_) => return Err(Code::BadQuery.into()),
+        };
+        Ok(Self { backup })
+    }
+
+    /// All of the write is here, and it begins: a client that sends slowly must not keep anybody from
+    /// handing over.
+    pub(super) fn begin<P: Plumbing>(self, api: &Api<P>) -> Ack {
+        Ack { backup: self.backup, _under_way: api.plumbing.writes().clone() }
+    }
+}
+
 /// A client's write under way, and what the client wants to be sure of before it is answered.
 pub struct Ack {
     backup: Option<BackupWait>,
@@ -41,19 +64,9 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// Reads `?ack=`.
-    pub fn of<P: Plumbing>(api: &Api<P>, query: &Query) -> Result<Self, Problem> {
-        let backup = match query.value("ack") {
-            None => None,
-            Some("backup") => Some(api.plumbing.await_backup().ok_or(Code::NoBackup)?),
-            Some(_) => return Err(Code::BadQuery.into()),
-        };
-        Ok(Self { backup, ..Self::local(api) })
-    }
-
     /// That the write is on this server's disk.
     pub fn local<P: Plumbing>(api: &Api<P>) -> Self {
-        Self { backup: None, _under_way: api.plumbing.writes().clone() }
+        Wish { backup: None }.begin(api)
     }
 
     /// Splits off what names the wait inside the transaction.
