@@ -260,7 +260,8 @@ impl Lease {
     /// POP is primary begins by [`Effect::Accept`] alone: a vote of its own may forbid it.
     pub fn may_adopt(&self, newer: Epoch) -> bool {
         let is_own = newer.primary == self.start.pop;
-        Some(newer) > self.epoch && !(self.start.has_hq && is_own)
+        // Nothing could follow on the last number there is.
+        newer.number < u64::MAX && Some(newer) > self.epoch && !(self.start.has_hq && is_own)
     }
 
     fn adopt(&self, newer: Option<Epoch>, out: &mut Vec<Effect>) {

@@ -142,7 +142,8 @@ impl Lease {
         floor_ms: u64,
         out: &mut Vec<Effect>,
     ) {
-        let is_news = epoch.primary == self.start.pop && Some(epoch) > self.epoch;
+        let is_last = epoch.number == u64::MAX;
+        let is_news = epoch.primary == self.start.pop && Some(epoch) > self.epoch && !is_last;
         if !is_news || self.accepting.is_some() {
             return;
         }

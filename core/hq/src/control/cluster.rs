@@ -17,7 +17,11 @@ use super::{ClusterName, Effect, Event, HOLD_MS, Holder, NotSwitched, POPS_MAX, 
 pub const KEEP_AGAIN_MS: u64 = 1_000;
 
 /// No term or version that a POP claims has a higher number: some above it must be left.
-pub(super) const NUMBER_MAX: u64 = u64::MAX / 2;
+pub(super) const NUMBER_MAX: u64 = u64::MAX - (1 << 32);
+
+/// A term that a POP claims is not believed if its number is so far above the newest one known here:
+/// nobody has promoted anybody that often meanwhile.
+pub(super) const CLAIM_STEP_MAX: u64 = 1 << 20;
 
 /// What holds for every cluster of an HQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,7 +330,7 @@ impl Cluster {
         if let Some(known) = self.pops.get_mut(&pop) {
             known.hear(asked.at, renewal.clone(), lease_ms);
         }
-        let claim = renewal.epoch.filter(|epoch| epoch.number <= NUMBER_MAX);
+        let claim = renewal.epoch.filter(|epoch| self.is_believed(pop, *epoch));
         if self.row.epoch.is_some() && claim > self.row.epoch.max(self.unordered) {
             self.unordered = claim;
             self.happened(turn, Event::Overruled(claim.unwrap_or_else(|| Epoch::after(None, pop))));
@@ -334,6 +338,16 @@ impl Cluster {
         if self.is_holders(asked) {
             self.hear_holder(turn, asked);
         }
+    }
+
+    /// Whether a term that a POP claims counts. Where there is a primary, a POP that could not follow it
+    /// has no say: its word would end the term.
+    pub(super) fn is_believed(&self, pop: PopId, claim: Epoch) -> bool {
+        let Row { epoch, acknowledged, offered, .. } = &self.row;
+        let offered = offered.iter().flat_map(|offered| &offered.pops);
+        let is_member = acknowledged.pops.iter().chain(offered).any(|member| *member == pop);
+        let known = epoch.map_or(NUMBER_MAX, |epoch| epoch.number.saturating_add(CLAIM_STEP_MAX));
+        claim.number <= known.min(NUMBER_MAX) && (is_member || epoch.is_none())
     }
 
     /// Answers by what is stored.

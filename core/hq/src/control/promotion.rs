@@ -9,7 +9,7 @@ use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{Cluster, NUMBER_MAX, Turn};
+use super::cluster::{Cluster, Turn};
 use super::members::{Pop, Said};
 use super::{Event, POPS_MAX, Row};
 
@@ -59,8 +59,9 @@ impl Cluster {
 
     /// The newest term that any POP claims.
     pub(super) fn highest_claim(&self) -> Option<Epoch> {
-        let claims = self.pops.values().filter_map(|known| known.said()?.renewal.epoch);
-        claims.filter(|epoch| epoch.number <= NUMBER_MAX).max()
+        let claims =
+            self.pops.iter().filter_map(|(pop, known)| Some((*pop, known.said()?.renewal.epoch?)));
+        claims.filter(|(pop, claim)| self.is_believed(*pop, *claim)).map(|(_, claim)| claim).max()
     }
 
     /// Those whose vote the primary needs by every grant that it may go by: whoever of them accepts a

@@ -165,6 +165,16 @@ fn a_term_that_hq_did_not_give_is_ended_by_a_newer_one() {
 }
 
 #[test]
+fn a_term_that_no_member_claims_is_not_believed() {
+    let mut hq = led();
+    hq.register(3_000, "q");
+    let stranger = Renewal { is_ready: false, ..knows("q", 7, "q") };
+    assert_eq!(hq.renew(3_100, "q", stranger), follow(1, "a"));
+    assert!(!hq.take_events().contains(&Event::Overruled(epoch(7, "q"))));
+    assert_eq!(hq.renew(4_000, "a", leads("a", 1, 2)), lead(1, "a", 2, &["a", "b", "c"]));
+}
+
+#[test]
 fn a_term_beyond_all_others_is_not_believed() {
     let mut hq = led();
     hq.renew(3_000, "b", knows("b", u64::MAX, "b"));
