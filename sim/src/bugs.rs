@@ -66,7 +66,8 @@ impl Bugs {
                 self.waiters.retain(|(of, ..)| *of != pop);
                 self.asking.remove(&pop);
                 self.leaving.remove(&pop);
-                (!self.is(Canary::NoStartupDrain)).then_some(input)
+                let is_silent = self.is(Canary::NoStartupDrain);
+                Some(if is_silent { Input::Lease(lease::Input::Started) } else { input })
             }
             Input::Committed { last, waiters, .. } => {
                 self.newest.insert(pop, *last);

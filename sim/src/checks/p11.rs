@@ -94,10 +94,9 @@ fn is_hq_well(sight: Sight<'_>) -> bool {
         now.ms_since(calls) >= CALM_MS
     };
     let is_settled = site.row().is_some_and(|row| row.epoch == row.granted);
-    site.is_running(now)
+    site.is_well(now)
         && is_settled
         && around.hq.mood(now).is_none()
-        && site.full_until.max(site.hangs_until) <= now
         && sight.servers.iter().all(is_heard)
 }
 

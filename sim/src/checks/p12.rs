@@ -41,9 +41,8 @@ impl Named {
         {
             return broken("P12", format!("DNS names {named}, and {} takes writes", able.pop));
         }
-        let is_well = site.is_running(now)
+        let is_well = site.is_well(now)
             && around.hq.mood(now).is_none()
-            && site.full_until.max(site.hangs_until) <= now
             && sight.servers.iter().any(|server| is_fit(server, sight));
         if able.is_some() || !is_well {
             self.vacant_since = None;

@@ -54,6 +54,8 @@ pub struct Site {
     pub full_until: Instant,
     /// Until when the disk does not answer.
     pub hangs_until: Instant,
+    /// Until when the newest answer of the disk is late.
+    pub slow_until: Instant,
     pops: Vec<PopId>,
     was_started: bool,
     groups: u32,
@@ -86,6 +88,7 @@ impl Site {
             deferred: VecDeque::new(),
             full_until: Instant(0),
             hangs_until: Instant(0),
+            slow_until: Instant(0),
             pops,
             was_started: false,
             groups: 0,
@@ -95,6 +98,12 @@ impl Site {
     /// The id of the POP at a place.
     pub fn pop(&self, place: u8) -> PopId {
         self.pops[usize::from(place)]
+    }
+
+    /// Whether its process runs, and nothing is amiss with its disk.
+    pub fn is_well(&self, now: Instant) -> bool {
+        let bad_until = self.full_until.max(self.hangs_until).max(self.slow_until);
+        self.is_running(now) && bad_until <= now
     }
 
     /// Whether its process runs, and is not standing still.
@@ -233,6 +242,7 @@ impl Site {
                 if around.now < self.hangs_until {
                     let event = ToHq::Commit { op, cluster, row, sync };
                     let (at, life) = (self.hangs_until, self.life);
+                    self.slow_until = self.slow_until.max(at);
                     return around.queue.push(at, Event::ToHq { life, event });
                 }
                 let is_kept = around.now >= self.full_until;
@@ -245,6 +255,8 @@ impl Site {
                     return around.queue.push(around.now.plus_ms(RESTART_MS), Event::Start(HQ));
                 }
                 let event = Event::ToHq { life: self.life, event: ToHq::Kept { op, is_kept } };
+                let answered_ms = u64::from(sync.answer_us).div_ceil(1_000);
+                self.slow_until = self.slow_until.max(around.now.plus_ms(answered_ms));
                 around.after_us(sync.answer_us, event);
             }
             ToHq::Kept { op, is_kept } => {
