@@ -65,6 +65,26 @@ fn actions() -> impl Strategy<Value = Action> {
     ]
 }
 
+/// Of all that may happen, what makes leases end while their holders live.
+fn cuts() -> impl Strategy<Value = Action> {
+    let pop = 0..5_u8;
+    prop_oneof![
+        4 => Just(Action::Wait),
+        6 => (pop.clone(), any::<bool>())
+            .prop_map(|(pop, is_outward)| Action::CutHq { pop, is_outward }),
+        2 => (pop.clone(), pop.clone()).prop_map(|(from, to)| Action::Cut { from, to }),
+        3 => Just(Action::Join),
+        1 => pop.prop_map(|pop| Action::RestartPop { pop }),
+        1 => Just(Action::StartHq),
+    ]
+}
+
+/// What happens, and how long after what happened before, in milliseconds.
+fn script() -> impl Strategy<Value = Vec<(u64, Action)>> {
+    use proptest::collection::vec;
+    prop_oneof![vec((0..4_000_u64, actions()), 0..60), vec((0..4_000_u64, cuts()), 0..60)]
+}
+
 prop_compose! {
     fn knobs()(
         pops in 1..5_u8,
@@ -91,7 +111,7 @@ proptest! {
         seed: u64,
         knobs in knobs(),
         is_first: bool,
-        script in proptest::collection::vec((0..4_000_u64, actions()), 0..60),
+        script in script(),
     ) {
         let mut world = World::new(seed, knobs, is_first);
         for (after_ms, action) in script {
