@@ -21,7 +21,7 @@ const ROUNDS: usize = 10;
 const RIVAL: &str = "gdnsd";
 
 /// How gdnsd asks: every so many seconds, and how often in a row in vain before it believes it.
-const ASKING: [(u32, u32, usize); 2] = [(2, 3, ROUNDS), (10, 10, 1)];
+const ASKING: [(u32, u32, usize); 2] = [(2, 3, ROUNDS / 2), (10, 10, 1)];
 
 /// A primary is killed at some moment within this.
 const MOMENT_MS: u64 = 5_000;
@@ -105,9 +105,9 @@ fn gdnsd(
     let configuration = format!(
         "options => {{ listen => [ \"{address}\" ], run_dir => \"{directory}/run\", \
            state_dir => \"{directory}/state\" }}\n\
-         service_types => {{ pop => {{ plugin => http_status, port => {port}, url_path => \"/readyz\", \
-           interval => {interval}, timeout => {timeout}, up_thresh => 3, ok_thresh => {failures}, \
-           down_thresh => {failures} }} }}\n\
+         service_types => {{ pop => {{ plugin => http_status, port => {port}, vhost => bench, \
+           url_path => \"/readyz\", interval => {interval}, timeout => {timeout}, up_thresh => 3, \
+           ok_thresh => {failures}, down_thresh => {failures} }} }}\n\
          plugins => {{ simplefo => {{ service_types => [ pop ], \
            main => {{ primary => {first}, secondary => {second} }} }} }}\n"
     );
