@@ -108,7 +108,10 @@ impl World {
         let (granted, now) = (self.site.granted(), self.around.now);
         let is_known = |server: &Server| {
             let process = server.process.as_ref();
-            granted.is_some() && process.is_some_and(|process| process.epoch == granted)
+            granted.is_some()
+                && process.is_some_and(|process| {
+                    process.epoch == granted && process.right.handing_to().is_none()
+                })
         };
         self.around.knobs.leases.is_none()
             || (self.servers.iter().all(is_known)
