@@ -347,7 +347,7 @@ impl Cluster {
         let offered = offered.iter().flat_map(|offered| &offered.pops);
         let is_member = acknowledged.pops.iter().chain(offered).any(|member| *member == pop);
         let known = epoch.map_or(NUMBER_MAX, |epoch| epoch.number.saturating_add(CLAIM_STEP_MAX));
-        claim.number <= known.min(NUMBER_MAX) && (is_member || epoch.is_none())
+        claim.number <= known.min(NUMBER_MAX) && (is_member || self.promotable().contains(&pop))
     }
 
     /// Answers by what is stored.

@@ -175,6 +175,23 @@ fn a_term_that_no_member_claims_is_not_believed() {
 }
 
 #[test]
+fn where_no_lease_was_given_yet_or_no_member_is_left_anybodys_term_counts() {
+    let mut hq = Hq::first(&["a"]);
+    hq.renew(0, "a", said("a"));
+    hq.renew(OVER_MS, "a", said("a"));
+    assert_eq!((hq.row().epoch, hq.row().granted), (Some(epoch(1, "a")), None));
+    hq.renew(OVER_MS + 1, "a", knows("a", 4, "a"));
+    assert_eq!(hq.row().epoch, Some(epoch(5, "a")));
+    assert_eq!(hq.renew(OVER_MS + 2, "a", knows("a", 5, "a")), lead(5, "a", 1, &["a"]));
+
+    hq.register(20_000, "b");
+    hq.remove(20_000, "a");
+    hq.renew(21_000, "b", knows("b", 9, "b"));
+    hq.renew(22_000, "b", knows("b", 9, "b"));
+    assert_eq!(hq.row().epoch, Some(epoch(10, "b")));
+}
+
+#[test]
 fn a_term_beyond_all_others_is_not_believed() {
     let mut hq = led();
     hq.renew(3_000, "b", knows("b", u64::MAX, "b"));
