@@ -47,7 +47,7 @@ pub const HOLD_MS: u64 = with_margin(LEASE_MS);
 
 /// The machine.
 ///
-/// Invariant: at most [`CLUSTERS_MAX`] clusters; `wake` is the earliest of theirs. What each promises
+/// Invariant: at most [`CLUSTERS_MAX`] clusters; `wake` is never behind the earliest of theirs. What each promises
 /// is said at `Cluster`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
@@ -69,7 +69,7 @@ impl Control {
             (name, cluster)
         });
         let mut control = Self { policy, clusters: clusters.collect(), next_op: 1, wake: None };
-        control.wake = control.earliest_wake();
+        control.wake = control.earliest_wake(now);
         control
     }
 
@@ -115,7 +115,7 @@ impl Control {
                 }
             }
         }
-        self.wake = self.earliest_wake();
+        self.wake = self.earliest_wake(now);
     }
 
     /// When the machine wants [`Input::Tick`].
@@ -141,8 +141,11 @@ impl Control {
         self.clusters.values().map(|cluster| cluster.view(now)).collect()
     }
 
-    fn earliest_wake(&self) -> Option<Instant> {
-        self.clusters.values().filter_map(Cluster::wake).min()
+    /// As long as anything is to come, often enough to notice that HQ itself stood still, whenever
+    /// that began.
+    fn earliest_wake(&self, now: Instant) -> Option<Instant> {
+        let earliest = self.clusters.values().filter_map(Cluster::wake).min();
+        earliest.map(|at| at.min(now.plus_ms(LATE_MS)))
     }
 }
 

@@ -216,6 +216,19 @@ fn hq_that_starts_goes_on_with_what_it_had_ordered_after_a_lease() {
 }
 
 #[test]
+fn standing_still_until_shortly_after_the_lease_is_noticed_too() {
+    let mut hq = led();
+    hq.run(2_100);
+    // It goes on with what came in meanwhile.
+    let late = 2_000 + OVER_MS + 300;
+    hq.tell(late, Input::Tick);
+    assert_eq!(hq.renew(late, "b", knows("b", 1, "a")), follow(1, "a"));
+    assert_eq!(hq.renew(late, "c", knows("c", 1, "a")), follow(1, "a"));
+    assert_eq!(hq.renew(late, "a", leads("a", 1, 2)), lead(1, "a", 2, &["a", "b", "c"]));
+    assert_eq!(hq.row().epoch, Some(epoch(1, "a")));
+}
+
+#[test]
 fn a_tick_that_comes_late_is_like_a_start() {
     let mut hq = led();
     hq.renew(4_000, "b", knows("b", 1, "a"));
