@@ -234,8 +234,12 @@ impl Lease {
         out: &mut Vec<Effect>,
     ) {
         let is_authors = epoch.primary == from && from != self.start.pop;
-        let is_right =
-            is_authors && self.is_active() && self.accepting.is_none() && self.epoch == Some(epoch);
+        // Whoever has lost its data may have lost a newer term with it, until it has heard its peers.
+        let is_right = is_authors
+            && self.is_active()
+            && self.is_ready
+            && self.accepting.is_none()
+            && self.epoch == Some(epoch);
         let vote = self.ballot.answer(now, lease, is_right, self.epoch);
         out.push(Effect::AnswerVote { op, vote });
         if is_authors {

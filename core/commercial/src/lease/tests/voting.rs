@@ -215,6 +215,17 @@ fn a_vote_is_for_the_newest_term_that_is_stored_and_its_primary_alone() {
 }
 
 #[test]
+fn whoever_has_lost_its_data_votes_only_once_it_has_heard_its_peers() {
+    let mut bench =
+        Bench { lease: Lease::new(start(), Some(epoch(1, "b"))), now_ms: 0, out: vec![] };
+    bench.input(Input::Started);
+    let challenge = ask(&mut bench, epoch(1, "b"), LEASE_MS, 0).challenge;
+    assert!(!ask(&mut bench, epoch(1, "b"), LEASE_MS, challenge).is_given);
+    bench.input(Input::BecameReady);
+    assert!(ask(&mut bench, epoch(1, "b"), LEASE_MS, challenge).is_given);
+}
+
+#[test]
 fn a_voter_learns_of_a_newer_term_from_its_primary() {
     let mut bench = voter();
     let vote = ask(&mut bench, epoch(4, "c"), LEASE_MS, 0);
