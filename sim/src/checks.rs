@@ -22,6 +22,10 @@ mod reports;
 
 pub(crate) use p3::LEASE;
 
+use clavitor_commercial::epoch;
+use clavitor_core::id::Epoch;
+use clavitor_core::store::Reader;
+
 use crate::around::Around;
 use crate::event::Fact;
 use crate::hq::site::Site;
@@ -54,6 +58,14 @@ struct Sight<'a> {
 impl Sight<'_> {
     fn server(&self, pop: u8) -> &Server {
         &self.servers[usize::from(pop)]
+    }
+
+    /// Whether a term is known to its primary: what a lost disk had stored is no right of anybody.
+    fn is_stored(&self, term: Epoch) -> bool {
+        let primary = self.servers.iter().find(|server| server.pop == term.primary);
+        let stored = primary
+            .and_then(|primary| epoch::known(&Reader::new(&primary.disk)).expect("rows are whole"));
+        stored >= Some(term)
     }
 
     /// The processes that run, with their servers.

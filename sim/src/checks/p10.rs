@@ -84,6 +84,7 @@ impl Writers {
         // Before the new one hears of it, the old one could still.
         if let (Some(able), Some(granted)) = (one, row.granted)
             && able.pop != granted.primary
+            && sight.is_stored(granted)
         {
             let what = format!("{granted:?} is given, and {} may acknowledge writes", able.pop);
             return broken("P10", what);

@@ -38,6 +38,7 @@ impl Named {
         // HQ gives nobody a lease whom DNS does not name by then.
         if let (Some(able), Some(named)) = (able, named)
             && able.pop != named
+            && site.granted().is_none_or(|granted| sight.is_stored(granted))
         {
             return broken("P12", format!("DNS names {named}, and {} takes writes", able.pop));
         }
