@@ -13,8 +13,11 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// File descriptors that are left for the store, peers and logs; fewer where there are few.
 pub const DESCRIPTORS_RESERVED: u64 = 256;
 
-/// The fewest connections whose end is worth giving memory back for.
+/// The fewest connections that are a crowd.
 const CROWD_MIN: usize = 64;
+
+/// So many times fewer connections are left when the memory of the others is given back.
+const CROWD_SHRINKS: usize = 4;
 
 /// Counts connections, and tells them when to end.
 ///
@@ -73,8 +76,9 @@ impl Drop for Slot {
         self.served();
         let left = self.shared.open.fetch_sub(1, Ordering::AcqRel) - 1;
         let crowd = self.shared.crowd.load(Ordering::Relaxed);
-        // The allocator keeps what a crowd of connections needed, for good, unless it is asked.
-        if crowd >= CROWD_MIN && left <= crowd / 4 {
+        // The allocator keeps what a crowd of connections needed, for good, unless it is asked; step
+        // by step, down to a rest of a crowd that is not worth it.
+        if crowd >= CROWD_MIN / CROWD_SHRINKS && left <= crowd / CROWD_SHRINKS {
             self.shared.crowd.store(left, Ordering::Relaxed);
             host::give_back_memory();
         }
@@ -185,6 +189,6 @@ mod tests {
         slots.truncate(99);
         assert_eq!(crowd(), 99);
         slots.clear();
-        assert!(crowd() < CROWD_MIN);
+        assert!(crowd() < CROWD_MIN / CROWD_SHRINKS);
     }
 }
