@@ -101,6 +101,7 @@ impl Governed {
         wait::eventually("DNS names the first", FIRST_LEASE_MAX, || {
             governed.resolve().iter().any(is_first)
         });
+        governed.cluster.become_ready();
         governed
     }
 

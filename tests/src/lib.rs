@@ -8,14 +8,15 @@
 //! somebody who goes on writing whoever is primary ([`writer`]), a legitimate client beside those who
 //! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]) or that ask
 //! DNS servers ([`resolver`]), what the kernel says about a process ([`process`]) and how little memory
-//! it may have ([`cgroup`]), and the crash rounds that the suite and the `crash-rounds` program share
-//! ([`crash`]).
+//! it may have ([`cgroup`]), and the rounds that the suite shares with the programs `crash-rounds` ([`crash`]) and
+//! `failover-rounds` ([`failovers`]).
 
 pub mod binary;
 pub mod cgroup;
 pub mod client;
 pub mod cluster;
 pub mod crash;
+pub mod failovers;
 pub mod foreign;
 pub mod governed;
 pub mod hq;

@@ -31,8 +31,9 @@ pub struct Written {
 }
 
 impl Writer {
-    /// Starts writing to the POP of this index, with an access token that every POP knows.
-    pub fn start(cluster: &Cluster, first: usize) -> Self {
+    /// Starts writing to the POP of this index, with an access token that every POP knows; `pace` is the
+    /// time between an acknowledgement and the next write.
+    pub fn start(cluster: &Cluster, first: usize, pace: Duration) -> Self {
         let client = cluster.pops[first].client();
         let wanted = json!({"vault": VAULT, "scope": "write", "label": "writer"});
         let created = client.post("/v1/tokens?ack=backup", &wanted).expect(201);
@@ -43,7 +44,7 @@ impl Writer {
             urls.iter().map(|url| Client::new(url, Some(&token)).patience(PATIENCE)).collect();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let thread = std::thread::spawn(move || write(&clients, &names, first, &over));
+        let thread = std::thread::spawn(move || write(&clients, &names, (first, pace), &over));
         Self { is_over, thread, token }
     }
 
@@ -62,7 +63,12 @@ impl Writer {
 /// A server that stands still must not keep a client from asking another.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn write(clients: &[Client], names: &[String], first: usize, over: &AtomicBool) -> Written {
+fn write(
+    clients: &[Client],
+    names: &[String],
+    (first, pace): (usize, Duration),
+    over: &AtomicBool,
+) -> Written {
     let (mut written, mut at, mut number) = (Written::default(), first, 0_u64);
     while !over.load(Ordering::Relaxed) {
         let name = format!("e{number}");
@@ -73,6 +79,7 @@ fn write(clients: &[Client], names: &[String], first: usize, over: &AtomicBool) 
             Ok(answer) if answer.is_done() => {
                 written.acknowledged.push((name, Instant::now(), at));
                 number += 1;
+                std::thread::sleep(pace);
             }
             Ok(answer) => {
                 let location = answer.header("x-primary-location");
@@ -96,12 +103,20 @@ fn write(clients: &[Client], names: &[String], first: usize, over: &AtomicBool) 
 }
 
 impl Written {
-    /// The longest time between two acknowledgements, and when it began.
-    pub fn longest_gap(&self) -> (Duration, Option<Instant>) {
+    /// The longest time between two acknowledgements.
+    pub fn longest_gap(&self) -> Duration {
+        let ends = [self.acknowledged.first(), self.acknowledged.last()];
+        let [Some((_, from, _)), Some((_, to, _))] = ends else { return Duration::ZERO };
+        self.longest_gap_within(*from, *to)
+    }
+
+    /// The longest time without an acknowledgement between two moments.
+    pub fn longest_gap_within(&self, from: Instant, to: Instant) -> Duration {
         let times = self.acknowledged.iter().map(|(_, at, _)| *at);
-        let pairs = times.clone().zip(times.skip(1));
-        let longest = pairs.max_by_key(|(from, to)| *to - *from);
-        longest.map_or((Duration::ZERO, None), |(from, to)| (to - from, Some(from)))
+        let within: Vec<_> = times.filter(|at| (from..to).contains(at)).collect();
+        let starts = std::iter::once(from).chain(within.iter().copied());
+        let ends = within.iter().copied().chain([to]);
+        starts.zip(ends).map(|(start, end)| end - start).max().unwrap_or_default()
     }
 
     /// The acknowledged entries that a POP does not hold.
