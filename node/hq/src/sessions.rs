@@ -17,10 +17,10 @@ pub(crate) const SESSIONS_MAX: usize = 64;
 /// How long a session lasts, in seconds.
 pub(crate) const SESSION_S: u64 = 12 * 60 * 60;
 
-/// How often a source may fail to log in within a minute.
+/// How many wrong tokens of one source are told within a minute that they are wrong.
 pub(crate) const FAILURES_MAX: u32 = 10;
 
-/// The most sources that are told apart within a minute; beyond it nobody unknown may try.
+/// The most sources that are told apart within a minute; of others each wrong token is one too many.
 const SOURCES_MAX: usize = 1_024;
 
 const MINUTE_MS: u64 = 60_000;
@@ -76,22 +76,17 @@ impl Sessions {
         }
     }
 
-    /// Whether somebody may try to log in.
-    pub(crate) fn may_try(&self, now: Instant, source: IpAddr) -> bool {
-        let failures = self.failures(now);
-        match failures.by_source.get(&network_of(source)) {
-            Some(failed) => *failed < FAILURES_MAX,
-            None => failures.by_source.len() < SOURCES_MAX,
-        }
-    }
-
-    /// Somebody failed to.
-    pub(crate) fn failed(&self, now: Instant, source: IpAddr) {
+    /// Somebody gives a wrong token; whether that is one too many from there.
+    pub(crate) fn failed(&self, now: Instant, source: IpAddr) -> bool {
         let mut failures = self.failures(now);
         let source = network_of(source);
-        if failures.by_source.len() < SOURCES_MAX || failures.by_source.contains_key(&source) {
-            *failures.by_source.entry(source).or_default() += 1;
+        let has_room = failures.by_source.len() < SOURCES_MAX;
+        if !has_room && !failures.by_source.contains_key(&source) {
+            return true;
         }
+        let failed = failures.by_source.entry(source).or_default();
+        *failed = failed.saturating_add(1);
+        *failed > FAILURES_MAX
     }
 
     fn failures(&self, now: Instant) -> std::sync::MutexGuard<'_, Failures> {
@@ -134,15 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn whoever_fails_too_often_waits_and_nobody_else_does() {
+    fn who_is_wrong_too_often_is_told_so_and_nobody_else_is() {
         let sessions = Sessions::default();
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        for _ in 0..FAILURES_MAX {
-            assert!(sessions.may_try(NOW, one));
-            sessions.failed(NOW, one);
-        }
-        assert!(!sessions.may_try(NOW, one) && sessions.may_try(NOW, other));
-        assert!(sessions.may_try(NOW.plus_ms(MINUTE_MS), one));
+        assert!((0..FAILURES_MAX).all(|_| !sessions.failed(NOW, one)));
+        assert!(sessions.failed(NOW, one) && !sessions.failed(NOW, other));
+        assert!(!sessions.failed(NOW.plus_ms(MINUTE_MS), one));
     }
 
     #[test]
@@ -153,6 +145,10 @@ mod tests {
             sessions.failed(NOW, IpAddr::from([127, 0, a, b]));
         }
         assert_eq!(sessions.failures(NOW).by_source.len(), SOURCES_MAX);
-        assert!(!sessions.may_try(NOW, IpAddr::from([192, 0, 2, 1])));
+        assert!(sessions.failed(NOW, IpAddr::from([192, 0, 2, 1])));
+        assert!(
+            !sessions.failed(NOW, IpAddr::from([127, 0, 0, 1])),
+            "who is known is still counted"
+        );
     }
 }

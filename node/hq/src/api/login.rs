@@ -26,15 +26,16 @@ pub(super) async fn log_in<R: Runtime>(
 ) -> Result<Response, Problem> {
     request.query(&[])?;
     let (source, now) = (request.remote.ip(), wall::instant());
-    if !api.sessions.may_try(now, source) {
-        return Err(problem::login_rate());
-    }
     let body = request.body(BODY_BYTES_MAX).await?;
     let given: Credentials = serde_json::from_slice(&body).map_err(|_| Code::BadJson)?;
     let presented = given.token.trim_ascii().parse::<Presented>();
+    // A token is a random number that nobody guesses, at whatever rate. So the right one counts however
+    // many wrong ones came from there: many may share an address, and none of them may shut out the rest.
     if !presented.is_ok_and(|presented| api.tokens.admin.is(&presented)) {
-        api.sessions.failed(now, source);
-        return Err(Code::Unauthenticated.into());
+        return Err(match api.sessions.failed(now, source) {
+            true => problem::login_rate(),
+            false => Code::Unauthenticated.into(),
+        });
     }
     let session = api.sessions.begin(now).reveal();
     Ok(with_cookie(&format!("{COOKIE}={session}; Max-Age={SESSION_S}")))

@@ -59,7 +59,7 @@ pub(super) const ORIGIN: Refusal =
 const LOGIN_RATE: Refusal = Refusal(
     "CV-LOGIN-RATE",
     StatusCode::TOO_MANY_REQUESTS,
-    "too many wrong tokens came from there; wait a minute",
+    "this token is wrong, as too many from there were in the last minute",
 );
 
 const POP_KNOWN: Refusal = Refusal(
@@ -82,7 +82,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Somebody tries to log in too often.
+/// Somebody is wrong too often.
 pub(super) fn login_rate() -> Problem {
     Problem::from(LOGIN_RATE).header(header::RETRY_AFTER, HeaderValue::from_static("60"))
 }
