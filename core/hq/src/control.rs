@@ -60,7 +60,7 @@ pub struct Control {
 impl Control {
     /// The machine of an HQ that starts.
     pub fn new(now: Instant, start: Start) -> Self {
-        let Start { clusters, is_first, lease_ms, failback_ms } = start;
+        let Start { clusters, unheard, is_first, lease_ms, failback_ms } = start;
         // A voter that restarted refuses promotion for a lease of this length, and knows no longer one.
         let policy = Policy { lease_ms: lease_ms.min(LEASE_MS), failback_ms, is_first };
         let clusters = clusters.into_iter().take(CLUSTERS_MAX);
@@ -68,7 +68,11 @@ impl Control {
             let cluster = Cluster::new(now, name.clone(), policy, row);
             (name, cluster)
         });
-        let mut control = Self { policy, clusters: clusters.collect(), next_op: 1, wake: None };
+        let mut clusters: BTreeMap<ClusterName, Cluster> = clusters.collect();
+        for (name, pop) in unheard {
+            clusters.get_mut(&name).into_iter().for_each(|cluster| cluster.never_heard(pop));
+        }
+        let mut control = Self { policy, clusters, next_op: 1, wake: None };
         control.wake = control.earliest_wake(now);
         control
     }

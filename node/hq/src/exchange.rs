@@ -85,9 +85,13 @@ impl Exchange {
             mailbox.push(Input::Removed { cluster, pop });
         }
         let is_first = registry.begin()?;
+        let known = registry.known()?;
+        let heard: BTreeSet<&Name> = known.iter().map(|(name, ..)| name).collect();
+        let unheard = registered.iter().filter(|name| !heard.contains(name));
+        let unheard = unheard.map(|name| (name.cluster.clone(), name.pop)).collect();
         let (lease_ms, failback_ms) = (settings.lease_ms, settings.failback_ms);
         let names: Vec<ClusterName> = clusters.keys().cloned().collect();
-        let start = Start { clusters, is_first, lease_ms, failback_ms };
+        let start = Start { clusters, unheard, is_first, lease_ms, failback_ms };
         let (keeper, work) = Keeper::new();
         let live = Live::default();
         let updater = settings.dns_update.clone().map(|target| {
@@ -101,7 +105,7 @@ impl Exchange {
             renewals: Questions::default(),
             switchovers: Questions::default(),
             watches: Watches::new(u32::from_be_bytes(entropy::bytes()).into()),
-            presence: Presence::new(registry.known()?),
+            presence: Presence::new(known),
             live,
             counters: Counters::default(),
             keeper,

@@ -140,6 +140,7 @@ impl Site {
         let failback_s = around.knobs.leases.map_or(0, |leases| leases.failback_s);
         let start = Start {
             clusters: self.rows.clone(),
+            unheard: BTreeSet::new(),
             is_first: around.bugs.spoil_first(is_first),
             lease_ms: LEASE_MS,
             failback_ms: (failback_s > 0).then(|| u64::from(failback_s) * 1_000),

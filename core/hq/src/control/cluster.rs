@@ -126,6 +126,19 @@ impl Cluster {
         cluster
     }
 
+    /// A POP of a cluster that was stored has never renewed, as far as is known. A member has: that it
+    /// did is stored a moment later than what came of it.
+    pub(super) fn never_heard(&mut self, pop: PopId) {
+        let Row { granted, acknowledged, offered, .. } = &self.row;
+        let members = offered.iter().chain([acknowledged]).flat_map(|members| &members.pops);
+        let primary = granted.iter().map(|epoch| &epoch.primary);
+        if !members.chain(primary).any(|member| *member == pop)
+            && let Some(known) = self.pops.get_mut(&pop)
+        {
+            *known = Pop::default();
+        }
+    }
+
     pub(super) fn wake(&self) -> Option<Instant> {
         self.wake
     }

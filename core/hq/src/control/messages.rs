@@ -1,6 +1,6 @@
 //! What the machine is told, what it orders, and what is durable of it.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -58,6 +58,8 @@ pub struct Members {
 pub struct Start {
     /// What is stored.
     pub clusters: BTreeMap<ClusterName, Row>,
+    /// Those of their POPs that never renewed: nobody misses them before they do.
+    pub unheard: BTreeSet<(ClusterName, PopId)>,
     /// Whether this is the first start of this data directory: nobody can hold a lease of it then.
     pub is_first: bool,
     /// How long a lease lasts, in milliseconds.

@@ -75,6 +75,7 @@ pub(super) struct Hq {
     pub(super) switched: BTreeMap<OpId, Result<Epoch, NotSwitched>>,
     pub(super) keeps: Vec<OpId>,
     pub(super) failback_ms: Option<u64>,
+    pub(super) unheard: Vec<PopId>,
     next_op: u64,
 }
 
@@ -88,7 +89,7 @@ impl Hq {
 
     pub(super) fn starting(ms: u64, rows: BTreeMap<ClusterName, Row>, is_first: bool) -> Self {
         Self {
-            control: control(ms, &rows, is_first, None),
+            control: control(ms, &rows, &[], is_first, None),
             rows,
             is_disk_slow: false,
             is_disk_full: false,
@@ -98,13 +99,14 @@ impl Hq {
             switched: BTreeMap::new(),
             keeps: vec![],
             failback_ms: None,
+            unheard: vec![],
             next_op: 0,
         }
     }
 
     /// HQ as it comes back with what is on disk.
     pub(super) fn restart(&mut self, ms: u64) {
-        self.control = control(ms, &self.rows, false, self.failback_ms);
+        self.control = control(ms, &self.rows, &self.unheard, false, self.failback_ms);
         self.events.clear();
         self.woken.clear();
         self.keeps.clear();
@@ -212,11 +214,13 @@ impl Hq {
 fn control(
     ms: u64,
     rows: &BTreeMap<ClusterName, Row>,
+    unheard: &[PopId],
     is_first: bool,
     failback_ms: Option<u64>,
 ) -> Control {
     let clusters = rows.clone();
-    let start = Start { clusters, is_first, lease_ms: LEASE_MS, failback_ms };
+    let unheard = unheard.iter().map(|pop| (CLUSTER.to_string(), *pop)).collect();
+    let start = Start { clusters, unheard, is_first, lease_ms: LEASE_MS, failback_ms };
     Control::new(Instant::from_ms(ms), start)
 }
 

@@ -185,7 +185,8 @@ impl World {
         self.unanswered.clear();
         self.hq_clock = self.clock();
         let clusters = self.disk.clone();
-        let start = Start { clusters, is_first, lease_ms: LEASE_MS, failback_ms: None };
+        let unheard = BTreeSet::new();
+        let start = Start { clusters, unheard, is_first, lease_ms: LEASE_MS, failback_ms: None };
         self.control = Some(Control::new(self.hq_clock.at(self.now_us), start));
         self.arm();
     }

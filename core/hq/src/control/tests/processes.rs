@@ -33,6 +33,24 @@ fn after_a_start_of_hq_only_those_are_lost_that_do_not_come() {
 }
 
 #[test]
+fn after_a_start_of_hq_nobody_misses_a_pop_that_never_renewed() {
+    let mut hq = led();
+    hq.register(3_000, "d");
+    assert!(hq.row().pops.contains(&pop("d")));
+    // Of `c` it is only not stored yet: it could not be a member otherwise.
+    hq.unheard = vec![pop("c"), pop("d")];
+    hq.restart(4_000);
+    assert_eq!(hq.take_events(), []);
+    hq.run(4_000 + HOLD_MS);
+    let lost = ["a", "b", "c"].map(|name| Event::PopLost(pop(name)));
+    let events = hq.take_events();
+    let events: Vec<_> = events.iter().filter(|event| matches!(event, Event::PopLost(_))).collect();
+    assert_eq!(events, lost.iter().collect::<Vec<_>>());
+    hq.renew(30_000, "d", said("d"));
+    assert_eq!(hq.take_events(), [Event::PopSeen(pop("d"))]);
+}
+
+#[test]
 fn a_quick_restart_waits_and_is_no_duplicate() {
     let mut hq = led();
     for ms in (3_000..8_000).step_by(1_000) {
