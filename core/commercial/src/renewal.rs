@@ -79,6 +79,10 @@ pub struct Held {
 pub struct Renewal {
     /// A random number of this process: two processes under one id differ in it.
     pub start: u64,
+    /// Grows with every renewal of this process, so that one that was long under way is known from a
+    /// newer one; 0 if it does not say.
+    #[serde(default)]
+    pub number: u64,
     /// Its data directory.
     pub store: StoreId,
     /// The newest epoch that it has stored.
@@ -104,6 +108,18 @@ pub struct Renewal {
     pub wish: Option<Wish>,
     /// Why it did not hand over to whom it was to.
     pub kept_back: Option<KeptBack>,
+}
+
+impl Renewal {
+    /// Whether the same process said `other` later.
+    pub fn is_before(&self, other: &Renewal) -> bool {
+        self.start == other.start && self.number < other.number
+    }
+
+    /// Whether it is a copy of `other`, as far as its process numbers what it says.
+    pub fn is_same(&self, other: &Renewal) -> bool {
+        self.start == other.start && self.number == other.number && self.number > 0
+    }
 }
 
 /// What an operator asked a primary for.

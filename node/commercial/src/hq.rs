@@ -161,7 +161,7 @@ impl<R: Runtime> Commercial<R> {
 
     fn renew(self: &Arc<Self>, op: OpId, draft: Draft) {
         let Some(at) = &self.hq.at else { return };
-        let Ok(renewal) = self.store.read(|reader| draft.complete(reader)) else {
+        let Ok(renewal) = self.store.read(|reader| draft.complete(op, reader)) else {
             return self.tell_lease(lease::Input::Renewed { op, outcome: Renewed::Unanswered });
         };
         let said = Said {

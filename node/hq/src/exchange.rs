@@ -123,6 +123,7 @@ impl Exchange {
                 self.counters.renewals.fetch_add(1, Ordering::Relaxed);
                 self.renewals.answer(op, answer);
             }
+            Effect::Overtaken { op } => self.renewals.give_up(op),
             Effect::Keep { op, cluster, row } => {
                 self.keeper.keep(Keep::Cluster(op, cluster, Box::new(row)));
                 self.live.changed();

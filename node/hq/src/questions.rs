@@ -46,6 +46,11 @@ impl<T> Questions<T> {
             let _ = reply.send(answer);
         }
     }
+
+    /// There will be no answer to a question.
+    pub(crate) fn give_up(&self, op: OpId) {
+        lock(&self.waiting).remove(&op);
+    }
 }
 
 impl<T> Asked<'_, T> {
@@ -85,6 +90,9 @@ mod tests {
         let op = given_up.op();
         drop(given_up);
         questions.answer(op, "late");
+        let mut unanswered = questions.ask();
+        questions.give_up(unanswered.op());
+        assert_eq!(block_on(unanswered.answer()), None);
         assert!(lock(&questions.waiting).is_empty());
     }
 }

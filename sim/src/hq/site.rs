@@ -311,6 +311,10 @@ impl Site {
                 }
                 around.answer(back, renewed(back.op, Renewed::Answered(answer)));
             }
+            Effect::Overtaken { op } => {
+                let Some(back) = process.asking.remove(&op) else { return };
+                around.answer(back, renewed(back.op, Renewed::Unanswered));
+            }
             Effect::Keep { op, cluster, row } => {
                 self.groups += 1;
                 let now_ms = around.now_ms();

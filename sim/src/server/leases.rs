@@ -100,7 +100,7 @@ impl Server {
     ) {
         match effect {
             Effect::Renew { op, draft } => {
-                let renewal = draft.complete(&Reader::new(&self.disk)).expect("rows are whole");
+                let renewal = draft.complete(op, &Reader::new(&self.disk)).expect("rows are whole");
                 let asked = Asked::Renew(Box::new(renewal));
                 around.call(Call { back: self.back(op), asked });
             }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use clavitor_core::id::Epoch;
+use clavitor_core::id::{Epoch, OpId};
 use clavitor_core::store::{Reader, Rows, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +36,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The whole renewal.
-    pub fn complete<R: Rows>(self, reader: &Reader<'_, R>) -> Result<Renewal, StoreError> {
+    /// The whole renewal that `op` orders. What a process orders later has a higher number.
+    pub fn complete<R: Rows>(
+        self,
+        op: OpId,
+        reader: &Reader<'_, R>,
+    ) -> Result<Renewal, StoreError> {
         let own = reader.identity()?.ok_or(StoreError::Damaged("the store has no identity"))?;
         let mut held: Vec<Held> = tables::positions(reader, own.pop, usize::MAX)?
             .into_iter()
@@ -54,6 +58,7 @@ impl Draft {
         held.truncate(GRANT_MEMBERS_MAX);
         Ok(Renewal {
             start: self.start,
+            number: op.0,
             store: own.store_id,
             epoch: self.epoch,
             grant: self.grant,

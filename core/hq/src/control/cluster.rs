@@ -289,6 +289,10 @@ impl Cluster {
         // A process that asks again does not wait for the former answer any longer.
         let is_same =
             |one: &Asked| one.pop == asked.pop && one.renewal.start == asked.renewal.start;
+        let mut of_it = self.waiting.iter().filter(|one| is_same(one));
+        if of_it.any(|one| asked.renewal.is_before(&one.renewal)) {
+            return turn.out.push(Effect::Overtaken { op: asked.op });
+        }
         let former = self.waiting.iter().position(is_same).map(|at| self.waiting.remove(at));
         let is_full = self.waiting.len() >= 2 * POPS_MAX;
         let oldest = is_full.then(|| self.waiting.remove(0));
@@ -303,6 +307,10 @@ impl Cluster {
     }
 
     fn renew(&mut self, turn: &mut Turn<'_>, asked: Asked) {
+        let known = self.pops.get(&asked.pop);
+        if known.is_some_and(|known| known.has_overtaken(asked.at, &asked.renewal)) {
+            return turn.out.push(Effect::Overtaken { op: asked.op });
+        }
         match self.identify(turn, &asked) {
             Some(Who::Speaker) => {}
             Some(Who::Newcomer) | None => return turn.answer(asked.op, self.follow()),

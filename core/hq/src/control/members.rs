@@ -175,7 +175,9 @@ impl Pop {
     /// Takes note of what the speaker says.
     pub(super) fn hear(&mut self, at: Instant, mut renewal: Renewal, lease_ms: u64) {
         renewal.held.truncate(GRANT_MEMBERS_MAX);
-        if self.said.as_ref().is_some_and(|said| said.at > at) {
+        // Of two copies of one message the first one was nearer to what it tells.
+        let is_known = |said: &Said| said.at > at || said.renewal.is_same(&renewal);
+        if self.said.as_ref().is_some_and(is_known) {
             return;
         }
         if !renewal.is_ready || !self.is_fresh(at) {
@@ -208,6 +210,15 @@ impl Pop {
     /// When it renewed last, as far as this HQ knows.
     pub(super) fn seen_at(&self) -> Option<Instant> {
         self.seen_at
+    }
+
+    /// Whether its speaker has said something newer. The numbers of one that was silent for so long may
+    /// begin anew: its machine may have been put back to what it was.
+    pub(super) fn has_overtaken(&self, at: Instant, renewal: &Renewal) -> bool {
+        self.said.as_ref().is_some_and(|said| {
+            let is_older = renewal.is_before(&said.renewal);
+            is_older && at < said.at.plus_ms(MEMBER_MS)
+        })
     }
 
     /// Whether the speaker renews: what it said last still counts.

@@ -76,7 +76,7 @@ pub enum Input {
     /// Time has passed.
     Tick,
     /// A POP whose token is right renews. [`Effect::Answer`] answers it, at once or when what it says
-    /// is stored.
+    /// is stored; or [`Effect::Overtaken`] says that nothing does.
     Renewed {
         /// Names the question.
         op: OpId,
@@ -129,6 +129,12 @@ pub enum Effect {
         op: OpId,
         /// The answer.
         answer: Answer,
+    },
+    /// A renewal came after a newer one of the same process: nothing that it says counts, and nobody waits
+    /// for an answer.
+    Overtaken {
+        /// The question.
+        op: OpId,
     },
     /// Store a cluster's row, and answer [`Input::Kept`].
     Keep {

@@ -9,6 +9,7 @@ use super::*;
 mod failover;
 mod grants;
 mod handover;
+mod late;
 mod processes;
 
 pub(super) const CLUSTER: &str = "main";
@@ -33,6 +34,7 @@ pub(super) fn said(name: &str) -> Renewal {
     let seed = name.bytes().fold(1, |seed: u64, byte| seed * 31 + u64::from(byte));
     Renewal {
         start: seed,
+        number: 0,
         store: StoreId([name.as_bytes()[0]; 16]),
         epoch: None,
         grant: None,
@@ -72,6 +74,7 @@ pub(super) struct Hq {
     pub(super) events: Vec<Event>,
     pub(super) woken: Vec<PopId>,
     pub(super) answers: BTreeMap<OpId, Answer>,
+    pub(super) overtaken: Vec<OpId>,
     pub(super) switched: BTreeMap<OpId, Result<Epoch, NotSwitched>>,
     pub(super) keeps: Vec<OpId>,
     pub(super) failback_ms: Option<u64>,
@@ -96,6 +99,7 @@ impl Hq {
             events: vec![],
             woken: vec![],
             answers: BTreeMap::new(),
+            overtaken: vec![],
             switched: BTreeMap::new(),
             keeps: vec![],
             failback_ms: None,
@@ -129,6 +133,7 @@ impl Hq {
                     Effect::Answer { op, answer } => {
                         assert!(self.answers.insert(op, answer).is_none(), "answered twice");
                     }
+                    Effect::Overtaken { op } => self.overtaken.push(op),
                     Effect::Keep { op, cluster, row } if !self.is_disk_slow => {
                         let is_kept = !self.is_disk_full;
                         if is_kept {

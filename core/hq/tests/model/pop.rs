@@ -103,6 +103,7 @@ impl Process {
         self.asked = Some((op, now));
         Renewal {
             start: self.start,
+            number: op.0,
             store: self.store,
             epoch: self.epoch,
             grant: self.grant.as_ref().map(Grant::id),

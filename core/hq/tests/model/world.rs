@@ -276,6 +276,9 @@ impl World {
                     self.send(Happening::Renew { at, is_timer: false });
                 }
             }
+            Effect::Overtaken { op } => {
+                assert!(self.unanswered.remove(&op), "{op:?} is answered once");
+            }
             Effect::AnswerSwitchover { .. } | Effect::Happened { .. } => {}
         }
     }

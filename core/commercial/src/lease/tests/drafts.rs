@@ -22,8 +22,8 @@ fn received(memory: &mut Memory, from: &str, store: StoreId, ranges: &[(u64, u64
 }
 
 fn complete(memory: &Memory, term: Option<Epoch>) -> Renewal {
-    let (_, draft) = Bench::new(term).renewal().unwrap();
-    draft.complete(&Reader::new(memory)).unwrap()
+    let (op, draft) = Bench::new(term).renewal().unwrap();
+    draft.complete(op, &Reader::new(memory)).unwrap()
 }
 
 #[test]
@@ -50,6 +50,19 @@ fn a_renewal_says_how_far_the_clock_is() {
     assert_eq!(complete(&memory, None).floor_ms, 77_000);
 }
 
+#[test]
+fn renewals_are_numbered_in_the_order_in_which_they_are_sent() {
+    let memory = Memory::of(pop("a"), OWN, Seq(1));
+    let mut bench = Bench::new(None);
+    let mut numbers = alloc::vec::Vec::new();
+    for at in 1..=3 {
+        bench.until(at * 2 * RENEW_MS);
+        let (op, draft) = bench.renewal().unwrap();
+        numbers.push(draft.complete(op, &Reader::new(&memory)).unwrap().number);
+    }
+    assert!(numbers[0] > 0 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
 /// The old primary's changes decide who follows, so that they are never left out.
 #[test]
 fn a_renewal_is_bounded_and_the_primarys_changes_are_always_in_it() {
@@ -66,6 +79,6 @@ fn a_renewal_is_bounded_and_the_primarys_changes_are_always_in_it() {
 
 #[test]
 fn no_renewal_comes_from_a_store_that_is_none() {
-    let (_, draft) = Bench::new(None).renewal().unwrap();
-    assert!(draft.complete(&Reader::new(&Memory::default())).is_err());
+    let (op, draft) = Bench::new(None).renewal().unwrap();
+    assert!(draft.complete(op, &Reader::new(&Memory::default())).is_err());
 }
