@@ -25,6 +25,8 @@ pub struct Applied {
     pub positions: Vec<Position>,
     /// The newest epoch known after it.
     pub epoch: Option<Epoch>,
+    /// A newer one that it tells of, in which this POP is primary.
+    pub own_epoch: Option<Epoch>,
     /// How many records met another version with their timestamp.
     pub ties: u32,
     /// How many journal items were given up for it.
@@ -144,11 +146,18 @@ pub fn take<R: RowsMut>(
         received.with(frame.range).ok_or(Stop::Refused(Refusal::Busy))?
     };
     let positions = tables::positions(&txn.reader(), pop, MEMBERS_MAX)?;
+    let is_trusted = source != Source::Stranger;
+    let news = frame.epoch.filter(|told| is_trusted && epoch::is_news(known, *told));
+    // That this POP itself is primary is not learnt from a frame: the answer to its own hello tells,
+    // and the machine decides whether to go by it.
+    let own = txn.reader().identity()?.map(|owner| owner.pop);
+    let is_own = |told: &Epoch| own == Some(told.primary);
     let mut applied = Applied {
         received: told(frame, &next),
         verdicts: Vec::with_capacity(records.len()),
         positions,
-        epoch: if source == Source::Stranger { known } else { newest(txn, known, frame.epoch)? },
+        epoch: news.filter(|told| !is_own(told)).or(known),
+        own_epoch: news.filter(is_own),
         ties: 0,
         trimmed: 0,
         changed: 0,
@@ -166,18 +175,6 @@ pub fn take<R: RowsMut>(
         tables::set_received(txn, pop, store, &next)?;
     }
     Ok(applied)
-}
-
-/// The newest epoch after a frame that tells of one. That this POP itself is primary is not learnt
-/// from a frame: the answer to its own hello tells, and the machine decides whether to go by it.
-fn newest<R: RowsMut>(
-    txn: &Transaction<'_, R>,
-    known: Option<Epoch>,
-    told: Option<Epoch>,
-) -> Result<Option<Epoch>, StoreError> {
-    let Some(newer) = told.filter(|_| told > known) else { return Ok(known) };
-    let own = txn.reader().identity()?.map(|owner| owner.pop);
-    Ok(if own == Some(newer.primary) { known } else { told })
 }
 
 /// What the ack says was received: the contiguous prefix; but a source whose newest number is below

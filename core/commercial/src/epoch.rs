@@ -9,6 +9,24 @@ use crate::{books, skew};
 /// The fact that holds the newest epoch this POP knows.
 const EPOCH: &str = "epoch";
 
+/// An epoch that is told is not believed if its number is so far above the newest one that is known:
+/// nobody has promoted anybody that often meanwhile.
+pub const STEP_MAX: u64 = 1 << 20;
+
+/// No epoch that is told has a higher number: some above it must be left.
+pub const NUMBER_MAX: u64 = u64::MAX - (1 << 32);
+
+/// Whether an epoch that is told may be believed.
+pub fn is_credible(known: Option<Epoch>, told: Epoch) -> bool {
+    let most = known.map_or(NUMBER_MAX, |known| known.number.saturating_add(STEP_MAX));
+    told.number <= most.min(NUMBER_MAX)
+}
+
+/// Whether an epoch that is told is newer than what is known, and may be believed.
+pub fn is_news(known: Option<Epoch>, told: Epoch) -> bool {
+    Some(told) > known && is_credible(known, told)
+}
+
 /// The newest epoch this POP knows.
 pub fn known<R: Rows>(reader: &Reader<'_, R>) -> Result<Option<Epoch>, StoreError> {
     Ok(reader.fact::<Option<Epoch>>(EPOCH)?.flatten())

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::cluster::PEERS_MAX;
+use crate::epoch;
 use crate::renewal::{Grant, GrantId, KeptBack, LEASE_MS};
 
 mod answers;
@@ -49,7 +50,8 @@ pub const FIRST_LEASE_MS: u64 = 2 * LEASE_MS;
 ///
 /// Invariant: a lease is counted from the moment a renewal, or a question for a vote, was ordered; it
 /// belongs to the grant, and both end with the term. A grant that was given up never comes back. While
-/// `accepting`, and as long as `ballot` refuses, this POP never both votes and takes over.
+/// `accepting`, and as long as `ballot` refuses, this POP never both votes and takes over. `heard` is the
+/// newest term that anybody told of, also one that this POP was primary in and has lost with its data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     start: Start,
@@ -57,6 +59,7 @@ pub struct Lease {
     is_ready: bool,
     leaving: Leaving,
     epoch: Option<Epoch>,
+    heard: Option<Epoch>,
     peers: BTreeMap<u8, PopId>,
     grant: Option<Grant>,
     given_until: Instant,
@@ -93,6 +96,7 @@ impl Lease {
             is_ready: false,
             leaving: Leaving::Not,
             epoch,
+            heard: None,
             peers: BTreeMap::new(),
             grant: None,
             given_until: Instant(0),
@@ -118,6 +122,7 @@ impl Lease {
             Input::Started => self.on_started(now),
             Input::Tick => {}
             Input::EpochStored(epoch) => self.on_epoch(now, epoch, out),
+            Input::EpochTold(epoch) => self.hear_of(Some(epoch)),
             Input::Renewed { op, outcome } => {
                 if let Some(flight) = self.line.land(op) {
                     self.on_renewed(now, flight, outcome, out);
@@ -239,7 +244,8 @@ impl Lease {
             && self.is_active()
             && self.is_ready
             && self.accepting.is_none()
-            && self.epoch == Some(epoch);
+            && self.epoch == Some(epoch)
+            && self.heard <= Some(epoch);
         let vote = self.ballot.answer(now, lease, is_right, self.epoch);
         out.push(Effect::AnswerVote { op, vote });
         if is_authors {
@@ -264,11 +270,15 @@ impl Lease {
     /// POP is primary begins by [`Effect::Accept`] alone: a vote of its own may forbid it.
     pub fn may_adopt(&self, newer: Epoch) -> bool {
         let is_own = newer.primary == self.start.pop;
-        // Nothing could follow on the last number there is.
-        newer.number < u64::MAX && Some(newer) > self.epoch && !(self.start.has_hq && is_own)
+        epoch::is_news(self.epoch, newer) && !(self.start.has_hq && is_own)
     }
 
-    fn adopt(&self, newer: Option<Epoch>, out: &mut Vec<Effect>) {
+    fn hear_of(&mut self, told: Option<Epoch>) {
+        self.heard = self.heard.max(told.filter(|told| epoch::is_news(self.epoch, *told)));
+    }
+
+    fn adopt(&mut self, newer: Option<Epoch>, out: &mut Vec<Effect>) {
+        self.hear_of(newer);
         out.extend(newer.filter(|newer| self.may_adopt(*newer)).map(Effect::Adopt));
     }
 

@@ -182,8 +182,9 @@ impl CommercialPop {
             self.on_clock(now, peer, clocks, out);
         }
         self.peer(peer, now, replication::Input::FrameAnswered { op, answer }, out);
-        if let Some(newer) = epoch.filter(|newer| self.lease.may_adopt(*newer)) {
-            out.push(Effect::AdoptEpoch(newer));
+        if let Some(told) = epoch {
+            self.tell_lease(now, lease::Input::EpochTold(told), out);
+            out.extend(self.lease.may_adopt(told).then_some(Effect::AdoptEpoch(told)));
         }
     }
 
@@ -370,6 +371,9 @@ impl CommercialPop {
             }
             Input::PeerComplete { peer } => self.on_complete(peer, out),
             Input::EpochChanged(epoch) => self.on_epoch(now, epoch, out),
+            Input::EpochTold(epoch) => {
+                self.tell_lease(now, lease::Input::EpochTold(epoch), out);
+            }
             Input::Promoted(epoch) => {
                 // A promotion is a person's word that this copy is the one to go on with.
                 self.unheard.clear();

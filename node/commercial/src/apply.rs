@@ -112,6 +112,9 @@ impl<R: Runtime> Commercial<R> {
         for fact in applied.facts(peer, frame) {
             self.mailbox.offer(fact);
         }
+        if let Some(own) = applied.own_epoch {
+            self.mailbox.push(Input::EpochTold(own));
+        }
         if applied.is_complete(frame) {
             self.mailbox.push(Input::PeerComplete { peer });
         }

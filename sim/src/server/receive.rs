@@ -5,6 +5,7 @@ use std::rc::Rc;
 use clavitor_commercial::apply::{self, Applied};
 use clavitor_commercial::debt;
 use clavitor_commercial::frame::{self, Frame, Refusal};
+use clavitor_commercial::pop::Input;
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::codec;
 use clavitor_core::store::Reader;
@@ -101,8 +102,11 @@ impl Server {
             note_epoch(process, epoch);
         }
         applied.facts(peer, &frame).into_iter().for_each(|fact| process.tell(fact));
+        if let Some(own) = applied.own_epoch {
+            process.tell(Input::EpochTold(own));
+        }
         if applied.is_complete(&frame) {
-            process.tell(clavitor_commercial::pop::Input::PeerComplete { peer });
+            process.tell(Input::PeerComplete { peer });
         }
         let raised = applied.alerts(&frame);
         raised.into_iter().for_each(|raised| self.alert(process, raised, around));

@@ -84,6 +84,8 @@ pub enum Input {
     Tick,
     /// A newer epoch is stored durably.
     EpochStored(Epoch),
+    /// A peer tells of an epoch.
+    EpochTold(Epoch),
     /// What came of [`Effect::Renew`].
     Renewed {
         /// The order.

@@ -85,6 +85,8 @@ pub enum Input {
     },
     /// A newer epoch is stored durably.
     EpochChanged(Epoch),
+    /// A peer's frame tells of a newer epoch in which this POP is primary, and which it does not know.
+    EpochTold(Epoch),
     /// An operator made this POP the primary, in an epoch that is stored durably.
     Promoted(Epoch),
     /// An operator asks for another try of every peer.

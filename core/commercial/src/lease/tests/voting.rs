@@ -197,7 +197,7 @@ fn a_vote_is_for_the_newest_term_that_is_stored_and_its_primary_alone() {
     let mut bench = voter();
     let challenge = ask(&mut bench, epoch(1, "a"), LEASE_MS, 0).challenge;
     bench.input(Input::EpochStored(epoch(2, "c")));
-    for term in [epoch(1, "a"), epoch(2, "a"), epoch(3, "c")] {
+    for term in [epoch(1, "a"), epoch(2, "a")] {
         assert!(!ask(&mut bench, term, LEASE_MS, challenge).is_given, "{term:?}");
     }
     let stranger = Input::VoteAsked {
@@ -212,6 +212,31 @@ fn a_vote_is_for_the_newest_term_that_is_stored_and_its_primary_alone() {
         !matches!(effect, Effect::AnswerVote { vote: Vote { is_given: true, .. }, .. })
     }));
     assert!(ask(&mut bench, epoch(2, "c"), LEASE_MS, challenge).is_given);
+    // A newer one counts once it is stored, and the older one no longer.
+    for term in [epoch(3, "c"), epoch(2, "c")] {
+        assert!(!ask(&mut bench, term, LEASE_MS, challenge).is_given, "{term:?}");
+    }
+}
+
+#[test]
+fn whoever_hears_of_a_newer_term_of_its_own_that_it_has_lost_votes_for_none_before_it() {
+    let mut bench = voter();
+    let challenge = ask(&mut bench, epoch(1, "a"), LEASE_MS, 0).challenge;
+    bench.input(Input::EpochTold(epoch(2, "b")));
+    assert!(!ask(&mut bench, epoch(1, "a"), LEASE_MS, challenge).is_given);
+    bench.input(Input::EpochStored(epoch(3, "a")));
+    assert!(ask(&mut bench, epoch(3, "a"), LEASE_MS, challenge).is_given);
+}
+
+#[test]
+fn a_term_that_nobody_can_have_come_to_changes_nothing() {
+    let mut bench = voter();
+    let challenge = ask(&mut bench, epoch(1, "a"), LEASE_MS, 0).challenge;
+    let far = epoch(2 + crate::epoch::STEP_MAX, "b");
+    bench.input(Input::EpochTold(far));
+    ask(&mut bench, epoch(2 + crate::epoch::STEP_MAX, "c"), LEASE_MS, challenge);
+    assert!(bench.out.iter().all(|effect| !matches!(effect, Effect::Adopt(_))));
+    assert!(ask(&mut bench, epoch(1, "a"), LEASE_MS, challenge).is_given);
 }
 
 #[test]
