@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use clavitor_commercial::epoch;
 use clavitor_commercial::renewal::{Answer, Renewal, with_margin};
 use clavitor_core::id::{Epoch, OpId, PopId};
 use clavitor_core::time::Instant;
@@ -15,13 +16,6 @@ use super::{ClusterName, Effect, Event, HOLD_MS, Holder, NotSwitched, POPS_MAX, 
 
 /// How long to wait before trying again what could not be stored, in milliseconds.
 pub const KEEP_AGAIN_MS: u64 = 1_000;
-
-/// No term or version that a POP claims has a higher number: some above it must be left.
-pub(super) const NUMBER_MAX: u64 = u64::MAX - (1 << 32);
-
-/// A term that a POP claims is not believed if its number is so far above the newest one known here:
-/// nobody has promoted anybody that often meanwhile.
-pub(super) const CLAIM_STEP_MAX: u64 = 1 << 20;
 
 /// What holds for every cluster of an HQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,13 +223,14 @@ impl Cluster {
         let Some(Keeping { row, .. }) = self.keeping.take() else { return };
         if is_kept {
             self.keep_again_at = None;
+            if let Some(primary) = self.primary().filter(|_| self.hand_over.on_kept()) {
+                self.wake_pop(turn, primary);
+            }
             let old = core::mem::replace(&mut self.row, row);
             self.on_changed(turn, &old);
         } else {
             self.keep_again_at = Some(turn.now.plus_ms(KEEP_AGAIN_MS));
-            if self.is_released {
-                self.hand_over.on_not_kept(turn);
-            }
+            self.hand_over.on_not_kept(turn, self.is_released);
         }
         for asked in core::mem::take(&mut self.waiting) {
             self.take(turn, asked);
@@ -250,7 +245,7 @@ impl Cluster {
         if !self.is_keeping(turn.now) {
             self.advance_succession(turn);
         }
-        if !self.is_keeping(turn.now) && !self.has_stored_pops() {
+        if !self.is_keeping(turn.now) && !(self.has_stored_pops() && self.hand_over.is_stored()) {
             self.keep(turn, self.row.clone());
         }
         self.wake = self.earliest_wake(turn.now);
@@ -323,7 +318,9 @@ impl Cluster {
         }
         self.hear(turn, &asked);
         let change = if self.is_keeping(turn.now) { None } else { self.change(turn.now, &asked) };
-        match change {
+        // What the answer should tell of must have been stored before.
+        let is_awaited = !self.hand_over.is_stored() && !self.is_keeping(turn.now);
+        match change.or_else(|| is_awaited.then(|| self.row.clone())) {
             Some(row) => {
                 self.keep(turn, row);
                 self.take(turn, asked);
@@ -364,11 +361,10 @@ impl Cluster {
     /// Whether a term that a POP claims counts. Where there is a primary, a POP that could not follow it
     /// has no say: its word would end the term.
     pub(super) fn is_believed(&self, pop: PopId, claim: Epoch) -> bool {
-        let Row { epoch, acknowledged, offered, .. } = &self.row;
+        let Row { acknowledged, offered, .. } = &self.row;
         let offered = offered.iter().flat_map(|offered| &offered.pops);
         let is_member = acknowledged.pops.iter().chain(offered).any(|member| *member == pop);
-        let known = epoch.map_or(NUMBER_MAX, |epoch| epoch.number.saturating_add(CLAIM_STEP_MAX));
-        claim.number <= known.min(NUMBER_MAX) && (is_member || self.promotable().contains(&pop))
+        epoch::is_credible(self.row.epoch, claim) && (is_member || self.promotable().contains(&pop))
     }
 
     /// Answers by what is stored.

@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
+use clavitor_commercial::epoch::NUMBER_MAX;
 use clavitor_commercial::renewal::{Answer, Grant, GrantId, Renewal, with_margin};
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::time::Instant;
 
-use super::cluster::{Asked, Cluster, NUMBER_MAX, Turn};
+use super::cluster::{Asked, Cluster, Turn};
 use super::members::Pop;
 use super::{Event, Holder, Members, Row};
 
@@ -37,30 +38,48 @@ impl Cluster {
 
     /// The row in which a process is given its first lease of a term.
     fn given(&self, now: Instant, epoch: Epoch, asked: &Asked) -> Row {
-        let is_member = |pop: &PopId, known: &Pop| *pop == asked.pop || known.is_fit(now);
-        let members = self.pops.iter().filter(|(pop, known)| is_member(pop, known));
-        let pops: Vec<PopId> = members.map(|(pop, _)| *pop).collect();
-        let Renewal { start, store, grant, .. } = asked.renewal;
-        let former = grant.filter(|grant| grant.epoch == epoch && grant.version <= NUMBER_MAX);
-        let (acknowledged, offered) = match former {
+        let Renewal { start, store, .. } = asked.renewal;
+        let (acknowledged, offered) = match self.unknown_grant(epoch, asked) {
             // It goes by this grant or by none.
-            None => (Members { version: 1, pops }, None),
-            // A former HQ gave it one, with members that nobody knows here.
-            Some(GrantId { version, .. }) => {
-                let own = Members { version, pops: [asked.pop].into() };
-                (own, Some(Members { version: version + 1, pops }))
-            }
+            None => (Members { version: 1, pops: self.fit_members(now, asked.pop) }, None),
+            Some(version) => self.regained(now, version, asked),
         };
         let holder = Some(Holder { start, store });
         let (epoch, granted) = (Some(epoch), Some(epoch));
         Row { epoch, granted, acknowledged, offered, holder, pops: Vec::new() }
     }
 
+    /// The version of the grant that a POP goes by in this term, if it is newer than every one that is
+    /// known here: a former HQ gave it, or this one before it was put back to what it had known.
+    fn unknown_grant(&self, epoch: Epoch, asked: &Asked) -> Option<u64> {
+        let GrantId { version, .. } = asked.renewal.grant.filter(|grant| grant.epoch == epoch)?;
+        let Row { acknowledged, offered, .. } = &self.row;
+        let is_of_it = self.row.granted == Some(epoch);
+        let known = offered.as_ref().map_or(acknowledged.version, |offered| offered.version);
+        (version <= NUMBER_MAX && !(is_of_it && version <= known)).then_some(version)
+    }
+
+    /// What is acknowledged and offered to a primary whose members nobody knows here: it alone is sure
+    /// to be one.
+    fn regained(&self, now: Instant, version: u64, asked: &Asked) -> (Members, Option<Members>) {
+        let own = Members { version, pops: [asked.pop].into() };
+        (own, Some(Members { version: version + 1, pops: self.fit_members(now, asked.pop) }))
+    }
+
+    /// A primary, and whoever could be promoted.
+    fn fit_members(&self, now: Instant, primary: PopId) -> Vec<PopId> {
+        let is_member = |pop: &PopId, known: &Pop| *pop == primary || known.is_fit(now);
+        let members = self.pops.iter().filter(|(pop, known)| is_member(pop, known));
+        members.map(|(pop, _)| *pop).collect()
+    }
+
     /// What the holder confirms, what it is offered next, and where its data is.
     fn changed_grant(&self, now: Instant, asked: &Asked) -> Option<Row> {
         let mut row = self.row.clone();
         let epoch = row.granted?;
-        if let Some(offered) = &row.offered {
+        if let Some(version) = self.unknown_grant(epoch, asked) {
+            (row.acknowledged, row.offered) = self.regained(now, version, asked);
+        } else if let Some(offered) = &row.offered {
             let is_told = |id| (epoch, offered.version) == id;
             if asked.renewal.grant.is_some_and(|id| is_told((id.epoch, id.version))) {
                 row.acknowledged = offered.clone();

@@ -20,12 +20,15 @@ pub const FAILBACK_AGAIN_MS: u64 = 60_000;
 struct Ongoing {
     to: PopId,
     asked: Option<OpId>,
+    wish: Option<Wish>,
     until: Instant,
     // What the primary says of a hand-over is about this one.
     is_told: bool,
+    is_stored: bool,
 }
 
-/// Invariant: at most one is under way; an operator is answered once.
+/// Invariant: at most one is under way; an operator is answered once. The primary is told of none before
+/// the disk took a row since it began: once the lease is given up, it must take the next term.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HandOver {
     ongoing: Option<Ongoing>,
@@ -43,7 +46,8 @@ impl HandOver {
     /// first that this is known.
     pub(super) fn tell(&mut self, renewal: &Renewal) -> Option<PopId> {
         let is_clear = renewal.kept_back.is_none();
-        let ongoing = self.ongoing.as_mut().filter(|ongoing| ongoing.is_told || is_clear)?;
+        let may_tell = |ongoing: &&mut Ongoing| ongoing.is_stored && (ongoing.is_told || is_clear);
+        let ongoing = self.ongoing.as_mut().filter(may_tell)?;
         ongoing.is_told = true;
         Some(ongoing.to)
     }
@@ -56,9 +60,26 @@ impl HandOver {
         self.refused = None;
     }
 
-    /// What has to be stored before anybody can follow could not be.
-    pub(super) fn on_not_kept(&mut self, turn: &mut Turn<'_>) {
-        if let Some(op) = self.ongoing.as_mut().and_then(|ongoing| ongoing.asked.take()) {
+    /// Whether the disk has taken a row since a hand-over began, if one is under way.
+    pub(super) fn is_stored(&self) -> bool {
+        self.ongoing.is_none_or(|ongoing| ongoing.is_stored)
+    }
+
+    /// The disk took a row; whether the primary may be told now.
+    pub(super) fn on_kept(&mut self) -> bool {
+        let ongoing = self.ongoing.as_mut().filter(|ongoing| !ongoing.is_stored);
+        ongoing.map(|ongoing| ongoing.is_stored = true).is_some()
+    }
+
+    /// The disk did not take what has to be stored before anybody can follow.
+    pub(super) fn on_not_kept(&mut self, turn: &mut Turn<'_>, is_released: bool) {
+        if !self.is_stored() {
+            // The same wish would meet the same disk.
+            self.refused = self.ongoing.and_then(|ongoing| ongoing.wish);
+            self.fail(turn, NotSwitched::NotKept);
+        } else if is_released
+            && let Some(op) = self.ongoing.as_mut().and_then(|ongoing| ongoing.asked.take())
+        {
             turn.answer_switchover(op, Err(NotSwitched::NotKept));
         }
     }
@@ -103,7 +124,7 @@ impl Cluster {
     fn on_wish(&mut self, turn: &mut Turn<'_>, wish: Wish) {
         if self.is_going_on() && self.hand_over.ongoing.is_none() {
             match self.successor(turn.now, wish.to) {
-                Ok(to) => self.begin_hand_over(turn, to, None),
+                Ok(to) => self.begin_hand_over(turn, to, (None, Some(wish))),
                 Err(_) => self.hand_over.refused = Some(wish),
             }
         }
@@ -123,7 +144,7 @@ impl Cluster {
         };
         match begun {
             Ok(to) => {
-                self.begin_hand_over(turn, to, Some(op));
+                self.begin_hand_over(turn, to, (Some(op), None));
                 self.advance(turn);
             }
             Err(why) => turn.answer_switchover(op, Err(why)),
@@ -143,13 +164,16 @@ impl Cluster {
         }
     }
 
-    fn begin_hand_over(&mut self, turn: &mut Turn<'_>, to: PopId, asked: Option<OpId>) {
+    fn begin_hand_over(
+        &mut self,
+        turn: &mut Turn<'_>,
+        to: PopId,
+        (asked, wish): (Option<OpId>, Option<Wish>),
+    ) {
         let until = turn.now.plus_ms(HAND_OVER_MS);
-        self.hand_over.ongoing = Some(Ongoing { to, asked, until, is_told: false });
+        let (is_told, is_stored) = (false, false);
+        self.hand_over.ongoing = Some(Ongoing { to, asked, wish, until, is_told, is_stored });
         self.happened(turn, Event::HandOverBegan(to));
-        if let Some(primary) = self.primary() {
-            self.wake_pop(turn, primary);
-        }
     }
 
     /// Gives up what cannot come about any more, and begins what is due by itself.
@@ -175,7 +199,7 @@ impl Cluster {
             return;
         };
         if self.successor(turn.now, Some(to)).is_ok() {
-            self.begin_hand_over(turn, to, None);
+            self.begin_hand_over(turn, to, (None, None));
         }
     }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Holder;
 
-/// How long a member may be silent before the primary goes on without it, in milliseconds.
+/// How long a member may be silent, or not ready, before the primary goes on without it, in
+/// milliseconds.
 pub const MEMBER_MS: u64 = 30_000;
 
 /// How often a second process has to renew, the first one doing so in between, to be told that it is
@@ -185,9 +186,10 @@ impl Pop {
         }
         if renewal.is_ready {
             self.here_since.get_or_insert(at);
+            // The others would give the primary no lease vote, and could not follow it.
+            self.gone_at = Some(at.plus_ms(MEMBER_MS));
         }
         self.fresh_until = Some(at.plus_ms(lease_ms));
-        self.gone_at = Some(at.plus_ms(MEMBER_MS));
         self.said = Some(Said { at, renewal });
     }
 
@@ -236,7 +238,7 @@ impl Pop {
         self.lost_at.is_none()
     }
 
-    /// Whether it has been silent for too long to stay a member.
+    /// Whether it has been silent, or not ready, for too long to stay a member.
     pub(super) fn is_gone(&self, now: Instant) -> bool {
         self.gone_at.is_none_or(|at| at <= now)
     }

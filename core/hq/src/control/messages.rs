@@ -196,7 +196,8 @@ pub enum Event {
     PopSeen(PopId),
     /// A POP has not renewed for a lease.
     PopLost(PopId),
-    /// The primary's lease is over, margin included, and it did not renew.
+    /// Nobody takes writes: the primary's lease is over, margin included, and it did not renew; or it gave
+    /// its lease up, and nobody could follow within [`PATIENCE_MS`](super::PATIENCE_MS).
     LeaseExpired(Epoch),
     /// The primary does not renew, but lease votes carry it on.
     Carried(Epoch),

@@ -133,7 +133,8 @@ impl Cluster {
     /// Nobody was ever given a lease. Whoever claims the newest term is given it when it renews; if
     /// it is away, or nobody claims one, a new one begins.
     fn begin_first_term(&mut self, turn: &mut Turn<'_>) {
-        if self.contact_until().is_none_or(|until| turn.now < until) {
+        // A former HQ may have given a lease that votes carry on.
+        if self.contact_until().is_none_or(|until| turn.now < until) || self.is_carried(turn.now) {
             return;
         }
         let claim = self.highest_claim();
@@ -149,16 +150,25 @@ impl Cluster {
         if !self.is_released && self.is_carried(turn.now) {
             if !core::mem::replace(&mut self.succession.is_carried, true) {
                 self.happened(turn, Event::Carried(granted));
+                self.succession.is_expiry_told = false;
             }
             self.succession.gathering_since = None;
             return;
         }
         self.succession.is_carried = false;
-        let is_expired = self.is_going_on();
-        if is_expired && !core::mem::replace(&mut self.succession.is_expiry_told, true) {
-            self.happened(turn, Event::LeaseExpired(granted));
+        if self.is_going_on() {
+            self.tell_expiry(turn);
         }
         self.gather(turn);
+    }
+
+    /// Tells, once, that nobody takes writes.
+    fn tell_expiry(&mut self, turn: &mut Turn<'_>) {
+        if let Some(granted) = self.row.granted
+            && !core::mem::replace(&mut self.succession.is_expiry_told, true)
+        {
+            self.happened(turn, Event::LeaseExpired(granted));
+        }
     }
 
     /// Whether the vote of any POP that the primary needs still carries it.
@@ -194,8 +204,10 @@ impl Cluster {
         // Whoever gave its lease up is going away, or wants somebody else to have it.
         let has_patience = now < since.plus_ms(PATIENCE_MS);
         let may_be = |said: &Said| said.at >= since && !(has_patience && said.renewal.is_released);
-        if let Some(pop) = self.best(now, may_be, &[]) {
-            self.order(turn, pop);
+        match self.best(now, may_be, &[]) {
+            Some(pop) => self.order(turn, pop),
+            None if has_patience => {}
+            None => self.tell_expiry(turn),
         }
     }
 
@@ -220,8 +232,10 @@ impl Cluster {
             self.succession.tried.clear();
             next = self.best(now, |_| true, &[epoch.primary]);
         }
-        if let Some(pop) = next {
-            self.order(turn, pop);
+        match next {
+            Some(pop) => self.order(turn, pop),
+            None if is_patient => {}
+            None => self.tell_expiry(turn),
         }
     }
 

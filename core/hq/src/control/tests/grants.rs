@@ -166,3 +166,57 @@ fn clusters_and_their_pops_are_bounded() {
     }
     assert_eq!(hq.rows.len(), CLUSTERS_MAX);
 }
+
+#[test]
+fn hq_that_was_put_back_within_a_term_goes_by_what_the_primary_names() {
+    let mut hq = Hq::first(&["a", "b"]);
+    hq.renew(0, "a", knows("a", 1, "a"));
+    hq.renew(100, "b", knows("b", 1, "a"));
+    hq.renew(200, "a", leads("a", 1, 1));
+    hq.renew(300, "a", leads("a", 1, 2));
+    let copy = hq.rows.clone();
+    assert_eq!(copy[CLUSTER].acknowledged.version, 2);
+    // The primary has had two more since.
+    hq.rows = copy;
+    hq.restart(1_000);
+    assert_eq!(hq.renew(1_100, "a", leads("a", 1, 4)), lead(1, "a", 5, &["a"]));
+    assert_eq!(hq.row().acknowledged, Members { version: 4, pops: members(&["a"]) });
+    // Nobody else may follow before the primary goes by a grant that is known again.
+    hq.renew(1_200, "b", knows("b", 1, "a"));
+    hq.run(1_100 + OVER_MS + PATIENCE_MS);
+    hq.renew(1_100 + OVER_MS + PATIENCE_MS, "b", knows("b", 1, "a"));
+    hq.run(30_000);
+    assert_eq!(hq.row().epoch, Some(epoch(1, "a")));
+}
+
+#[test]
+fn whoever_is_not_ready_for_long_is_no_member_any_more() {
+    let mut hq = led();
+    let empty = |name| Renewal { is_ready: false, ..knows(name, 1, "a") };
+    let mut version = 2;
+    for ms in (2_100..2_100 + MEMBER_MS + 4_000).step_by(1_000) {
+        hq.renew(ms, "b", empty("b"));
+        hq.renew(ms, "c", knows("c", 1, "a"));
+        let Answer::Lead { grant, .. } = hq.renew(ms, "a", leads("a", 1, version)) else {
+            unreachable!("it leads")
+        };
+        version = grant.version;
+        let is_soon = ms < 2_000 + MEMBER_MS;
+        assert_eq!(grant.members.contains(&pop("b")), is_soon, "at {ms}");
+    }
+}
+
+#[test]
+fn votes_that_are_told_of_hold_up_the_first_term_too() {
+    let mut hq = Hq::first(&["b", "c", "d"]);
+    let bound = |ms| Renewal { voted_ms: ms, refuses_ms: ms, ..knows("b", 1, "a") };
+    for ms in (0..20_000).step_by(2_000) {
+        hq.renew(ms, "b", bound(5_000));
+        hq.renew(ms, "d", knows("d", 1, "a"));
+    }
+    assert_eq!(hq.row().epoch, None);
+    hq.renew(20_000, "b", bound(0));
+    hq.renew(20_100, "d", knows("d", 1, "a"));
+    hq.run(22_000);
+    assert!(hq.row().epoch.is_some());
+}

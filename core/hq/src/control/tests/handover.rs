@@ -192,3 +192,70 @@ fn by_itself_nothing_moves_unless_asked_for() {
     }
     assert!(!hq.take_deeds().contains(&Event::HandOverBegan(pop("b"))));
 }
+
+#[test]
+fn a_primary_keeps_its_lease_if_the_disk_would_not_take_the_next_term() {
+    let mut hq = led();
+    hq.is_disk_full = true;
+    let op = hq.switch(2_100, Some("b"));
+    assert_eq!(hq.switched[&op], Err(NotSwitched::NotKept));
+    assert_eq!(hq.renew(2_110, "a", leads("a", 1, 2)), lead(1, "a", 2, &["a", "b", "c"]));
+
+    let wish = || Renewal { wish: Some(Wish { to: None }), ..leads("a", 1, 2) };
+    for ms in [4_000, 4_100, 6_000, 6_100] {
+        assert_eq!(hq.renew(ms, "a", wish()), lead(1, "a", 2, &["a", "b", "c"]));
+        hq.renew(ms, "b", knows("b", 1, "a"));
+        hq.renew(ms, "c", knows("c", 1, "a"));
+    }
+    let began = |event: &Event| matches!(event, Event::HandOverBegan(_));
+    assert_eq!(
+        hq.take_events().iter().filter(|event| began(event)).count(),
+        2,
+        "a wish is one try"
+    );
+
+    hq.is_disk_full = false;
+    hq.renew(8_000, "a", leads("a", 1, 2));
+    hq.renew(8_000, "b", knows("b", 1, "a"));
+    assert_eq!(hq.renew(8_100, "a", wish()), hand_over("b"));
+}
+
+#[test]
+fn nobody_is_told_of_a_hand_over_before_the_disk_took_a_row() {
+    let mut hq = led();
+    hq.is_disk_slow = true;
+    let op = hq.switch(2_100, Some("b"));
+    let asked = hq.ask(2_110, "a", leads("a", 1, 2));
+    assert_eq!(hq.answers.get(&asked), None);
+    let keep = hq.keeps.remove(0);
+    hq.handle(2_120, Input::Kept { op: keep, is_kept: true });
+    assert_eq!(hq.woken, members(&["a"]));
+    assert_eq!(hq.answers.remove(&asked), Some(hand_over("b")));
+    assert_eq!(hq.switched.get(&op), None);
+}
+
+#[test]
+fn a_lease_that_was_given_up_while_nobody_can_follow_is_told_as_one_that_is_over() {
+    let mut hq = Hq::first(&["a", "b"]);
+    hq.renew(0, "a", knows("a", 1, "a"));
+    hq.renew(100, "a", leads("a", 1, 1));
+    hq.take_events();
+    let leaving = Renewal { is_ready: false, is_released: true, ..leads("a", 1, 1) };
+    hq.renew(2_000, "a", leaving);
+    hq.run(2_000 + PATIENCE_MS - 1);
+    assert_eq!(hq.take_deeds(), []);
+    hq.run(20_000);
+    assert_eq!(hq.take_deeds(), [Event::LeaseExpired(epoch(1, "a"))]);
+}
+
+#[test]
+fn an_order_that_nobody_accepts_is_told_as_a_lease_that_is_over() {
+    let mut hq = led();
+    hq.switch(2_100, Some("b"));
+    hq.renew(2_110, "a", leads("a", 1, 2));
+    hq.renew(2_300, "a", Renewal { is_ready: false, ..released() });
+    assert_eq!(hq.row().epoch, Some(epoch(2, "b")));
+    hq.take_events();
+    hq.run(60_000);
+    assert!(hq.take_deeds().contains(&Event::LeaseExpired(epoch(1, "a"))));
+}
