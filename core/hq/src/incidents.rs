@@ -23,7 +23,7 @@ mod rows;
 mod watch;
 
 pub use rows::INCIDENTS;
-pub use watch::happened;
+pub use watch::{happened, is_lease_missed, lease_held, removed};
 
 /// The most incidents that are kept: of more, the one that was resolved first goes; if none is
 /// resolved, the one that was opened first.
@@ -58,6 +58,9 @@ pub const FAILOVER: &str = "failover";
 
 /// The type of an incident: two are alive under one POP id.
 pub const DUPLICATE_POP_ID: &str = "duplicate_pop_id";
+
+/// The type of an incident: a POP says that it is primary and holds no lease.
+pub const LEASE_LOST: &str = "lease_lost";
 
 /// The type of an incident: the server that is to be told of changes does not take them.
 pub const DNS_UPDATE_FAILED: &str = "dns_update_failed";

@@ -174,6 +174,12 @@ impl Exchange {
         }
     }
 
+    /// A primary was given a lease, where operators were told that there is none.
+    pub(crate) fn lease_held(&self, cluster: &str) {
+        self.keeper.keep(Keep::LeaseHeld(cluster.to_owned()));
+        self.live.changed();
+    }
+
     /// A POP is no more.
     pub(crate) fn forget(&self, name: &Name) {
         self.presence.forget(name);

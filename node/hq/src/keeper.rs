@@ -29,6 +29,8 @@ pub(crate) enum Keep {
     Happened(Happened),
     /// What a POP says about itself, and when.
     Known(Name, Known, UnixTime),
+    /// A primary of this cluster was given a lease.
+    LeaseHeld(ClusterName),
     /// Another server does not take updates of the zone, and why; `None` is that it does again.
     DnsUpdates(Option<String>),
 }
@@ -107,7 +109,9 @@ impl Work {
             }
             let op = |keep: &Keep| match keep {
                 Keep::Cluster(op, ..) => Some(*op),
-                Keep::Happened(_) | Keep::Known(..) | Keep::DnsUpdates(_) => None,
+                Keep::Happened(_) | Keep::Known(..) | Keep::LeaseHeld(_) | Keep::DnsUpdates(_) => {
+                    None
+                }
             };
             let ops: Vec<OpId> = batch.iter().filter_map(op).collect();
             let is_kept = registry.keep(batch).await;

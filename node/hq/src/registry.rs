@@ -8,7 +8,7 @@ use std::path::Path;
 use clavitor_core::credential::{Presented, TokenId};
 use clavitor_core::id::PopId;
 use clavitor_core::time::UnixTime;
-use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Row};
+use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Event, Row};
 use clavitor_hq_core::incidents::{self, Alert, DNS_UPDATE_FAILED, Source};
 use clavitor_node::http::CONNECTIONS_MAX;
 use clavitor_node::server::end_after_failure;
@@ -172,6 +172,7 @@ impl Registry {
             rows.delete(TOKENS, &row.credential.id.0)?;
             rows.delete(KNOWN, &key)?;
             rows.delete(REPORTS, &key)?;
+            incidents::removed(rows, wall::unix_time(), &name.cluster, name.pop)?;
             Ok(rows.delete(POPS, &key)?)
         };
         Ok(self.store.write(0, write).await?)
@@ -265,6 +266,12 @@ impl Registry {
         self.store.read(|reader| incidents::open_count(reader.rows()))
     }
 
+    /// Whether a POP of a cluster takes no writes for want of a lease, as far as operators were told.
+    pub(crate) fn is_lease_missed(&self, cluster: &str) -> bool {
+        let missed = self.store.read(|reader| incidents::is_lease_missed(reader.rows(), cluster));
+        missed.unwrap_or_default()
+    }
+
     /// Keeps a server's report.
     pub(crate) async fn keep_report(&self, name: Name, report: Vec<u8>) -> Result<(), KeepError> {
         let keep = move |txn: &mut Transaction<'_>| {
@@ -303,11 +310,14 @@ fn keep_one(rows: &mut impl RowsMut, keep: &Keep) -> Result<(), StoreError> {
     match keep {
         Keep::Cluster(_, name, row) => tables::save(rows, CLUSTERS, name.as_bytes(), row),
         Keep::Happened(happened) => {
-            if let What::Decided(event) = &happened.what {
+            if let What::Decided(event) = &happened.what
+                && !is_about_a_stranger(rows, &happened.cluster, event)?
+            {
                 incidents::happened(rows, happened.at, &happened.cluster, event)?;
             }
             history::keep(rows, happened)
         }
+        Keep::LeaseHeld(cluster) => incidents::lease_held(rows, wall::unix_time(), cluster),
         Keep::DnsUpdates(failure) => keep_dns_updates(rows, failure.as_deref()),
         Keep::Known(name, known, at) => {
             let key = pop_key(&name.cluster, &name.pop);
@@ -317,6 +327,16 @@ fn keep_one(rows: &mut impl RowsMut, keep: &Keep) -> Result<(), StoreError> {
                 false => Ok(()),
             }
         }
+    }
+}
+
+/// Whether it is about a POP that was removed meanwhile: nobody could see that an incident of it ends.
+fn is_about_a_stranger(rows: &impl Rows, cluster: &str, event: &Event) -> Result<bool, StoreError> {
+    match event {
+        Event::PopLost(pop) | Event::Duplicate(pop) => {
+            Ok(rows.get(POPS, &pop_key(cluster, pop))?.is_none())
+        }
+        _ => Ok(false),
     }
 }
 

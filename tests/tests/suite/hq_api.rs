@@ -296,6 +296,40 @@ fn an_alert_is_shown_once_however_often_it_comes_and_until_it_is_resolved() {
 }
 
 #[test]
+fn hq_sees_that_an_incident_is_over_and_misses_nobody_that_never_came() {
+    let mut hq = hq();
+    let calgary = pop(&hq, "calgary-01", "main");
+    pop(&hq, "never-started", "main");
+    let open = |hq: &Server| -> Vec<(Value, Value)> {
+        let answer = hq.client().fetch("/v1/alerts?state=open").expect(200).json();
+        let incidents = answer["incidents"].as_array().expect("a list");
+        incidents.iter().map(|one| (one["type"].clone(), one["pop"].clone())).collect()
+    };
+    let alert = json!({
+        "type": "lease_lost", "message": "no lease", "timestamp": "2026-01-02T03:04:05Z",
+    });
+    let headers = [("idempotency-key", "11111111111111111111111111111111")];
+    let sent = calgary.send("POST", "/v1/alerts", &headers, Some(alert.to_string().as_bytes()));
+    sent.expect(202);
+    assert_eq!(open(&hq).len(), 1);
+    let mut said = renewal("calgary-01", "main");
+    said["renewal"]["number"] = json!(5);
+    renew(&calgary, &said).expect(200);
+    eventually("a primary has a lease", seconds(5), || open(&hq).is_empty());
+
+    said["renewal"]["number"] = json!(4);
+    renew(&calgary, &said).expect_problem(503, "CV-BUSY");
+    said["renewal"]["number"] = json!(6);
+    renew(&calgary, &said).expect(200);
+
+    hq.restart();
+    let lost = [(json!("no_primary"), json!(null)), (json!("pop_lost"), json!("calgary-01"))];
+    eventually("the one that came before is missed", seconds(15), || open(&hq) == lost);
+    hq.client().send("DELETE", "/v1/pops/main/calgary-01", &[], None).expect(204);
+    assert_eq!(open(&hq), lost[..1]);
+}
+
+#[test]
 fn the_pages_are_behind_the_login_and_run_nothing_but_what_hq_serves() {
     let hq = hq();
     let anybody = hq.anonymous();

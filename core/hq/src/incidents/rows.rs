@@ -101,6 +101,20 @@ pub(super) fn open<R: Rows>(
     }
 }
 
+/// Every incident that is open, of one type and cluster if they are given.
+pub(super) fn all_open<R: Rows>(
+    rows: &R,
+    of: Option<(&str, &str)>,
+) -> Result<Vec<Incident>, StoreError> {
+    let prefix = of.map_or_else(|| [OPEN].to_vec(), |(kind, cluster)| open_prefix(kind, cluster));
+    let mut incidents = Vec::new();
+    for row in rows.prefixed(INCIDENTS, &prefix)? {
+        let id = codec::decode(row?.1).map_err(|_| DAMAGED)?;
+        incidents.push(load(rows, id)?.ok_or(DAMAGED)?);
+    }
+    Ok(incidents)
+}
+
 /// The incident of a number.
 pub(super) fn load<R: Rows>(rows: &R, id: u64) -> Result<Option<Incident>, StoreError> {
     value(rows, &incident_row(id))
@@ -197,7 +211,11 @@ fn open_row(source: &Source, kind: &str) -> Vec<u8> {
         Some(pop) => (b"p", pop.as_str()),
         None => (b"h", source.hostname.as_str()),
     };
-    [&[OPEN], kind.as_bytes(), &[0], cluster.as_bytes(), &[0], mark, name.as_bytes()].concat()
+    [open_prefix(kind, cluster).as_slice(), mark, name.as_bytes()].concat()
+}
+
+fn open_prefix(kind: &str, cluster: &str) -> Vec<u8> {
+    [&[OPEN], kind.as_bytes(), &[0], cluster.as_bytes(), &[0]].concat()
 }
 
 fn resolved_row(at: UnixTime, id: u64) -> Vec<u8> {

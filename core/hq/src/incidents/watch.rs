@@ -3,12 +3,16 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use clavitor_core::id::{Epoch, PopId};
-use clavitor_core::store::{RowsMut, StoreError};
+use clavitor_core::store::{Rows, RowsMut, StoreError};
 use clavitor_core::time::UnixTime;
 
-use super::{Alert, DUPLICATE_POP_ID, FAILOVER, NO_PRIMARY, POP_LOST, Source, raise, rows, settle};
+use super::{
+    Alert, By, DUPLICATE_POP_ID, FAILOVER, Incident, LEASE_LOST, NO_PRIMARY, POP_LOST, Resolved,
+    Source, raise, rows, settle,
+};
 use crate::control::Event;
 
 const EPOCH: &str = "epoch";
@@ -66,6 +70,44 @@ pub fn happened<R: RowsMut>(
         | Event::MemberRemoved(_)
         | Event::Overruled(_) => Ok(()),
     }
+}
+
+/// Whether a POP of a cluster says that it takes no writes for want of a lease.
+pub fn is_lease_missed<R: Rows>(rows: &R, cluster: &str) -> Result<bool, StoreError> {
+    Ok(!rows::all_open(rows, Some((LEASE_LOST, cluster)))?.is_empty())
+}
+
+/// A primary of a cluster was given a lease: whoever of its POPs had lost one, it takes writes again.
+pub fn lease_held<R: RowsMut>(
+    rows: &mut R,
+    now: UnixTime,
+    cluster: &str,
+) -> Result<(), StoreError> {
+    let missed = rows::all_open(rows, Some((LEASE_LOST, cluster)))?;
+    close_all(rows, now, missed)
+}
+
+/// A POP takes no part any more: nothing about it has to be looked at.
+pub fn removed<R: RowsMut>(
+    rows: &mut R,
+    now: UnixTime,
+    cluster: &str,
+    pop: PopId,
+) -> Result<(), StoreError> {
+    let mut of_it = rows::all_open(rows, None)?;
+    of_it.retain(|Incident { source, .. }| {
+        source.cluster.as_deref() == Some(cluster) && source.pop == Some(pop)
+    });
+    close_all(rows, now, of_it)
+}
+
+fn close_all<R: RowsMut>(
+    rows: &mut R,
+    now: UnixTime,
+    incidents: Vec<Incident>,
+) -> Result<(), StoreError> {
+    let resolved = Resolved { at: now, by: By::Hq };
+    incidents.into_iter().try_for_each(|mut incident| rows::close(rows, &mut incident, resolved))
 }
 
 struct Seen<'a, R> {

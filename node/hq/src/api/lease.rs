@@ -53,6 +53,9 @@ pub(super) async fn renew<R: Runtime>(
     if answer == Answer::Duplicate {
         return Err(problem::DUPLICATE.into());
     }
+    if matches!(answer, Answer::Lead { .. }) && api.registry.is_lease_missed(&name.cluster) {
+        api.exchange.lease_held(&name.cluster);
+    }
     // Whoever comes under the primary's id without its lease is another process: DNS goes by the first.
     if matches!(answer, Answer::Lead { .. }) || !api.exchange.is_primary(&name) {
         api.exchange.note(&name, said.about);

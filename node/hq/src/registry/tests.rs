@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clavitor_node::store::{self, block_on};
 
 use super::*;
+use crate::history::Happened;
 
 struct Scratch(PathBuf);
 
@@ -77,6 +78,52 @@ fn a_cluster_has_no_more_pops_than_a_grant_may_name() {
     }
     assert_eq!(add("main", 99), Some(KeepError::ClusterFull));
     assert_eq!(add("mai", 0), None, "another cluster, although its name begins alike");
+}
+
+fn open_incidents(registry: &Registry) -> Vec<String> {
+    let filter = incidents::Filter { is_open: Some(true), ..incidents::Filter::default() };
+    let page = registry.incidents(&filter, None, 100).unwrap();
+    page.incidents.into_iter().map(|incident| incident.kind).collect()
+}
+
+fn lost(cluster: &str, pop: &str) -> Keep {
+    let what = What::Decided(Event::PopLost(pop.parse().unwrap()));
+    Keep::Happened(Happened { at: UnixTime(1), cluster: cluster.to_owned(), what })
+}
+
+#[test]
+fn nothing_is_open_about_a_pop_that_was_removed() {
+    let scratch = Scratch::new("removed");
+    let registry = scratch.open();
+    for pop in ["calgary", "zurich"] {
+        block_on(registry.register(name("main", pop), false)).unwrap();
+        assert!(block_on(registry.keep(vec![lost("main", pop)])));
+    }
+    assert_eq!(open_incidents(&registry), ["pop_lost", "pop_lost"]);
+    assert!(block_on(registry.remove(name("main", "calgary"))).unwrap());
+    assert_eq!(open_incidents(&registry), ["pop_lost"]);
+    // It was ordered before, and is written after.
+    assert!(block_on(registry.keep(vec![lost("main", "calgary")])));
+    assert_eq!(open_incidents(&registry), ["pop_lost"]);
+}
+
+#[test]
+fn a_lost_lease_is_over_when_a_primary_holds_one() {
+    let scratch = Scratch::new("lease");
+    let registry = scratch.open();
+    let name = name("main", "calgary");
+    let alert = Alert {
+        kind: "lease_lost".to_owned(),
+        source: Source { cluster: Some(name.cluster), pop: Some(name.pop), ..Source::default() },
+        raised_at: UnixTime(1),
+        message: "this primary holds no lease".to_owned(),
+        details: BTreeMap::new(),
+    };
+    block_on(registry.take_alert(incidents::Key([1; 16]), alert)).unwrap();
+    assert!(registry.is_lease_missed("main") && !registry.is_lease_missed("other"));
+    assert!(block_on(registry.keep(vec![Keep::LeaseHeld("main".to_owned())])));
+    assert!(!registry.is_lease_missed("main"));
+    assert_eq!(open_incidents(&registry), Vec::<String>::new());
 }
 
 #[test]

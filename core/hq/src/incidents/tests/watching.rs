@@ -1,5 +1,6 @@
 //! What HQ sees by itself.
 
+use clavitor_core::alert::AlertType;
 use clavitor_core::id::{Epoch, PopId};
 
 use super::*;
@@ -107,4 +108,38 @@ fn clusters_do_not_mix() {
         happened(&mut rows, at(300), "blue", &event).unwrap();
     }
     assert!(is_open(&rows, &[NO_PRIMARY, POP_LOST]));
+}
+
+#[test]
+fn a_lost_lease_is_over_once_any_primary_of_that_cluster_holds_one() {
+    assert_eq!(AlertType::LeaseLost.to_string(), LEASE_LOST, "as POPs call it");
+    let mut rows = Memory::default();
+    for (number, (cluster, pop)) in (1..).zip([("red", "a"), ("red", "b"), ("redder", "a")]) {
+        let alert = alert(LEASE_LOST, source(cluster, pop));
+        take(&mut rows, at(10), key(number), alert).unwrap();
+    }
+    take(&mut rows, at(11), key(9), alert("clock_skew", source("red", "a"))).unwrap();
+    assert_eq!(is_lease_missed(&rows, "re"), Ok(false));
+    assert_eq!(is_lease_missed(&rows, "red"), Ok(true));
+    lease_held(&mut rows, at(20), "red").unwrap();
+    assert_eq!(is_lease_missed(&rows, "red"), Ok(false));
+    assert_eq!(is_lease_missed(&rows, "redder"), Ok(true));
+    assert!(is_open(&rows, &[LEASE_LOST, "clock_skew"]));
+    let over = all(&rows).into_iter().filter_map(|found| found.resolved);
+    assert!(over.eq([Resolved { at: at(20), by: By::Hq }; 2]));
+    take(&mut rows, at(30), key(10), alert(LEASE_LOST, source("red", "a"))).unwrap();
+    assert_eq!(is_lease_missed(&rows, "red"), Ok(true));
+}
+
+#[test]
+fn what_was_about_a_pop_that_is_removed_is_over() {
+    let mut rows = after(&[Event::PopLost(pop("a")), Event::LeaseExpired(epoch(1, "a"))]);
+    let others = [source("red", "b"), source("blue", "a")];
+    for (number, source) in (1..).zip(others) {
+        take(&mut rows, at(200), key(number), alert("disk_full", source)).unwrap();
+    }
+    take(&mut rows, at(200), key(7), alert("clock_skew", source("red", "a"))).unwrap();
+    removed(&mut rows, at(300), "red", pop("a")).unwrap();
+    assert!(is_open(&rows, &[NO_PRIMARY, "disk_full", "disk_full"]));
+    assert_eq!(open_count(&rows), Ok(3));
 }
