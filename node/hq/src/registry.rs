@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clavitor_core::credential::{Presented, TokenId};
-use clavitor_core::id::PopId;
+use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::time::UnixTime;
 use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Event, Row};
 use clavitor_hq_core::incidents::{self, Alert, DNS_UPDATE_FAILED, Source};
@@ -24,7 +24,8 @@ use crate::keeper::Keep;
 use crate::presence::Known;
 use crate::reports;
 use crate::tables::{
-    self, CLUSTERS, KNOWN, POPS, REPORTS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key,
+    self, CLUSTERS, GONE, KNOWN, POPS, REPORTS, TABLES, TOKENS, cluster_prefix, pop_key,
+    read_pop_key,
 };
 
 pub use error::{KeepError, OpenError};
@@ -86,6 +87,21 @@ pub struct Registered {
     pub credential: Credential,
     /// When it was given that.
     pub since: UnixTime,
+}
+
+/// The process that held the lease of a term under the id of a POP whose token was replaced or taken away:
+/// a person's word that it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Gone {
+    granted: Epoch,
+    start: u64,
+}
+
+impl Gone {
+    /// Whoever holds the lease of a cluster, or held it last.
+    fn of(row: &Row) -> Option<Self> {
+        Some(Self { granted: row.granted?, start: row.holder?.start })
+    }
 }
 
 /// HQ's store. Clones share it.
@@ -169,6 +185,7 @@ impl Registry {
                 return Ok(false);
             };
             let rows = txn.rows_mut();
+            note_gone(rows, &name)?;
             rows.delete(TOKENS, &row.credential.id.0)?;
             rows.delete(KNOWN, &key)?;
             rows.delete(REPORTS, &key)?;
@@ -202,7 +219,7 @@ impl Registry {
         Ok(rows.into_iter().map(|(name, (known, at))| (name, known, at)).collect())
     }
 
-    /// The rows of all clusters.
+    /// The rows of all clusters, as the machine is to start with them.
     pub(crate) fn clusters(&self) -> Result<BTreeMap<ClusterName, Row>, StoreError> {
         let damaged = StoreError::Damaged("the name of a cluster cannot be read");
         self.store.read(|reader| {
@@ -210,7 +227,12 @@ impl Registry {
             rows.map(|row| {
                 let (key, value) = row?;
                 let name = std::str::from_utf8(key).map_err(|_| damaged.clone())?;
-                Ok((name.to_owned(), tables::decode(value)?))
+                let mut row: Row = tables::decode(value)?;
+                let gone = tables::load::<Gone>(reader.rows(), GONE, key)?;
+                if gone.is_some() && gone == Gone::of(&row) {
+                    row.holder = None;
+                }
+                Ok((name.to_owned(), row))
             })
             .collect()
         })
@@ -370,11 +392,21 @@ fn register(
     }
     let rows = txn.rows_mut();
     if let Some(old) = old {
+        note_gone(rows, name)?;
         rows.delete(TOKENS, &old.credential.id.0)?;
     }
     tables::save(rows, POPS, &key, row)?;
     tables::save(rows, TOKENS, &row.credential.id.0, name)?;
     Ok(())
+}
+
+/// The machine is told as well, and stores what it makes of that; but this process may end before. Once
+/// another one holds a lease, or that one's row has none, this says nothing any more.
+fn note_gone(rows: &mut impl RowsMut, name: &Name) -> Result<(), StoreError> {
+    let cluster = name.cluster.as_bytes();
+    let row = tables::load::<Row>(rows, CLUSTERS, cluster)?;
+    let gone = row.as_ref().and_then(Gone::of).filter(|gone| gone.granted.primary == name.pop);
+    gone.map_or(Ok(()), |gone| tables::save(rows, GONE, cluster, &gone))
 }
 
 fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<KeepError>> {

@@ -26,8 +26,12 @@ pub(crate) const TOKENS: Table = Table::new(8, "tokens");
 /// Cluster, POP → what it said of itself, and when.
 pub(crate) const KNOWN: Table = Table::new(9, "known");
 
+/// Cluster → the holder of a lease that an operator last said is gone.
+pub(crate) const GONE: Table = Table::new(10, "gone");
+
 /// Every one of them.
-pub(crate) const TABLES: [Table; 7] = [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS, KNOWN];
+pub(crate) const TABLES: [Table; 8] =
+    [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS, KNOWN, GONE];
 
 // Two tables at one place would be read and written as each other.
 const _: () = {

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clavitor_core::id::{OpId, StoreId};
 use clavitor_node::store::{self, block_on};
 
 use super::*;
@@ -78,6 +79,41 @@ fn a_cluster_has_no_more_pops_than_a_grant_may_name() {
     }
     assert_eq!(add("main", 99), Some(KeepError::ClusterFull));
     assert_eq!(add("mai", 0), None, "another cluster, although its name begins alike");
+}
+
+/// What the machine stores when a process of this POP was given the lease of a term.
+fn led(registry: &Registry, number: u64, pop: &str, start: u64) -> Row {
+    let granted = Some(Epoch { number, primary: pop.parse().unwrap() });
+    let holder = Some(control::Holder { start, store: StoreId([1; 16]) });
+    let pops = vec!["calgary".parse().unwrap(), "zurich".parse().unwrap()];
+    let row = Row { epoch: granted, granted, holder, pops, ..Row::default() };
+    let keep = Keep::Cluster(OpId(1), "main".to_owned(), Box::new(row.clone()));
+    assert!(block_on(registry.keep(vec![keep])));
+    row
+}
+
+#[test]
+fn a_holder_whose_token_was_replaced_is_gone_also_for_a_machine_that_never_heard_of_it() {
+    let scratch = Scratch::new("gone");
+    let registry = scratch.open();
+    for pop in ["calgary", "zurich"] {
+        block_on(registry.register(name("main", pop), false)).unwrap();
+    }
+    let row = led(&registry, 1, "calgary", 7);
+    block_on(registry.register(name("main", "zurich"), true)).unwrap();
+    assert_eq!(registry.clusters().unwrap()["main"], row, "it is another one's");
+    block_on(registry.register(name("main", "calgary"), true)).unwrap();
+    // What the machine had ordered before it heard of that is written after.
+    led(&registry, 1, "calgary", 7);
+    close(registry);
+    let registry = scratch.open();
+    assert_eq!(registry.clusters().unwrap()["main"], Row { holder: None, ..row });
+    let row = led(&registry, 2, "calgary", 8);
+    assert_eq!(registry.clusters().unwrap()["main"], row, "the new process holds a new one");
+
+    assert!(block_on(registry.remove(name("main", "calgary"))).unwrap());
+    block_on(registry.register(name("main", "calgary"), false)).unwrap();
+    assert_eq!(registry.clusters().unwrap()["main"], Row { holder: None, ..row });
 }
 
 fn open_incidents(registry: &Registry) -> Vec<String> {
