@@ -80,7 +80,8 @@ pub static COMMANDS: &[Spec] = &[
         operands: &["POP"],
         options: &[CLUSTER, SERVER, TOKEN_FILE, ALLOW_PLAIN_HTTP],
         summary: "Takes a POP's token from it, for good",
-        details: "A primary that is removed keeps its lease to the end and gets no other one.",
+        details: "A primary that is removed is not stopped: it may go on by lease votes of the other \
+                  POPs, without an end. Hand over first, or stop it.",
         examples: &["{program} hq pop remove calgary-01 --cluster main"],
         ..OWN
     },
