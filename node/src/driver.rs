@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use clavitor_core::alert::{Alert, AlertType};
 use clavitor_core::pop::{self, Pop};
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 
+use crate::alarm::Alarm;
 use crate::plumbing::Plumbing;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
@@ -87,7 +87,7 @@ pub struct Driver<P: Plumbing> {
     pop: P::Pop,
     plumbing: Arc<P>,
     mailbox: Arc<Mailbox<P>>,
-    runtime: P::Runtime,
+    alarm: <P::Runtime as Runtime>::Alarm,
     recorder: Recorder,
 }
 
@@ -97,9 +97,9 @@ impl<P: Plumbing> Driver<P> {
         pop: P::Pop,
         plumbing: Arc<P>,
         mailbox: Arc<Mailbox<P>>,
-        runtime: P::Runtime,
+        alarm: <P::Runtime as Runtime>::Alarm,
     ) -> Self {
-        Self { pop, plumbing, mailbox, runtime, recorder: Recorder::default() }
+        Self { pop, plumbing, mailbox, alarm, recorder: Recorder::default() }
     }
 
     /// The driver with a recorder of everything its machine takes in from now on.
@@ -172,17 +172,7 @@ impl<P: Plumbing> Driver<P> {
 
     async fn rest(&mut self) {
         let rung = self.mailbox.rung.recv();
-        match self.pop.next_wake() {
-            None => drop(rung.await),
-            Some((at, _)) => {
-                let left_ns = at.0.saturating_sub(wall::instant().0);
-                // A timer that fires early would spin; a millisecond is what timers resolve.
-                let left = Duration::from_nanos(left_ns) + Duration::from_millis(1);
-                let timer = self.runtime.sleep(left);
-                match select(std::pin::pin!(rung), timer).await {
-                    Either::Left(_) | Either::Right(_) => {}
-                }
-            }
-        }
+        let due = self.alarm.wait(self.pop.next_wake().map(|(at, _)| at));
+        select(std::pin::pin!(rung), std::pin::pin!(due)).await;
     }
 }

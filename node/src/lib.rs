@@ -14,6 +14,8 @@ pub mod entropy;
 
 pub mod wall;
 
+pub mod alarm;
+
 pub mod host;
 
 pub mod log;

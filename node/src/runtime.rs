@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use hyper::rt::{Read, Sleep, Timer, Write};
 
+use crate::alarm::Alarm;
+
 /// A request to another server, which may be sent twice.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -79,8 +81,14 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Its timer, for hyper and for sleeping.
     type Timer: Timer + Clone + Send + Sync + 'static;
 
+    /// What wakes a driver.
+    type Alarm: Alarm;
+
     /// The timer.
     fn timer(&self) -> Self::Timer;
+
+    /// An alarm for one who sleeps most of the time.
+    fn alarm(&self) -> io::Result<Self::Alarm>;
 
     /// Runs a task beside the others.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);

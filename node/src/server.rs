@@ -36,6 +36,8 @@ pub enum StartError {
     Store(StoreError),
     /// The first admin token cannot be written.
     Token(PathBuf, std::io::Error),
+    /// The system has no timer to give.
+    Timer(io::Error),
     /// The flight recorder's file cannot be used.
     Recorder(PathBuf, RecorderError),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for StartError {
             StartError::Token(path, error) => {
                 write!(f, "{} cannot be written: {error}", path.display())
             }
+            StartError::Timer(error) => write!(f, "the system gives no timer: {error}"),
             StartError::Recorder(path, error) => {
                 write!(f, "--flight-recorder {}: {error}", path.display())
             }
@@ -90,6 +93,7 @@ impl<P: Plumbing> Server<P> {
         let store = Store::open(&opening, wall::unix_time, end_after_failure);
         let store = store.map_err(refuse)?;
         let recorder = open_recorder(settings.flight_recorder.as_ref())?;
+        let alarm = runtime.alarm().map_err(StartError::Timer)?;
         first_start::ensure_admin_token(&store)?;
         let mailbox = Arc::new(Mailbox::default());
         let trusted_proxies = settings.trusted_proxies.clone();
@@ -107,8 +111,7 @@ impl<P: Plumbing> Server<P> {
         let (edition, open) = (plumbing.clone(), connections.clone());
         let api = Arc::new(Api::new(store, edition, open, trusted_proxies, reporter));
         let (end, ended) = async_channel::bounded(1);
-        let driver =
-            Driver::new(pop, plumbing, mailbox.clone(), runtime.clone()).recorded_by(recorder);
+        let driver = Driver::new(pop, plumbing, mailbox.clone(), alarm).recorded_by(recorder);
         let budget = BodyBudget::of_clients(P::Runtime::FOOTPRINT);
         let server = Self { api, mailbox, connections, budget, runtime: runtime.clone(), ended };
         let orders = server.clone();

@@ -1,8 +1,10 @@
 //! The clocks of this machine, as the core's types.
 
-use clavitor_core::time::{Instant, UnixTime};
+use clavitor_core::time::UnixTime;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::time::{ClockId, clock_gettime};
+
+pub use clavitor_core::time::Instant;
 
 /// The wall clock.
 pub fn unix_time() -> UnixTime {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use async_executor::StaticExecutor;
 use async_io::Async;
+use clavitor_node::alarm::TimerAlarm;
 use clavitor_node::outbound::Outbound;
 use clavitor_node::runtime::{Call, Called, Footprint, Runtime, Sockets, Unreachable};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
@@ -39,9 +40,14 @@ impl Runtime for Smol {
     const FOOTPRINT: Footprint = Footprint::Small;
 
     type Timer = SmolTimer;
+    type Alarm = TimerAlarm<SmolTimer>;
 
     fn timer(&self) -> SmolTimer {
         SmolTimer::new()
+    }
+
+    fn alarm(&self) -> io::Result<Self::Alarm> {
+        Ok(TimerAlarm(self.timer()))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

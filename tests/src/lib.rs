@@ -7,9 +7,9 @@
 //! POPs ([`proxy`]), a receiver in HQ's place ([`hq`]), HQ itself with a cluster that it governs ([`governed`]) and
 //! somebody who goes on writing whoever is primary ([`writer`]), a legitimate client beside those who
 //! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]) or that ask
-//! DNS servers ([`resolver`]), what the kernel says about a process ([`process`]) and how little memory
-//! it may have ([`cgroup`]), and the rounds that the suite shares with the programs `crash-rounds` ([`crash`]) and
-//! `failover-rounds` ([`failovers`]).
+//! DNS servers ([`resolver`]), what the kernel says about a process ([`process`]), how often one wakes
+//! ([`sleeper`]) and how little memory it may have ([`cgroup`]), and the rounds that the suite shares with
+//! the programs `crash-rounds` ([`crash`]) and `failover-rounds` ([`failovers`]).
 
 pub mod binary;
 pub mod cgroup;
@@ -31,6 +31,7 @@ pub mod scanner;
 pub mod scratch;
 pub mod server;
 pub mod session;
+pub mod sleeper;
 pub mod sync_shim;
 pub mod wait;
 pub mod writer;

@@ -2,7 +2,7 @@
 
 use clavitor_tests::process::voluntary_switches;
 use clavitor_tests::wait::seconds;
-use clavitor_tests::{Cluster, Edition, Server};
+use clavitor_tests::{Cluster, Edition, Governed, Server, sleeper};
 
 #[test]
 fn idle_servers_make_no_voluntary_context_switches() {
@@ -26,4 +26,18 @@ fn idle_servers_make_no_voluntary_context_switches() {
     }
     pair.primary().put_acked("v", "e", b"awake").expect(200);
     community.client().put("v", "e", b"awake").expect(200);
+}
+
+#[test]
+fn under_hq_an_idle_pop_wakes_for_its_renewals_and_for_nothing_else() {
+    let governed = Governed::pair();
+    // Time-outs of what clients left behind pass meanwhile.
+    std::thread::sleep(seconds(25));
+    let ids = [0, 1].map(|at| governed.cluster.pops[at].server.id());
+    let seen = sleeper::watch(ids, seconds(20));
+    for (role, sleeper) in ["primary", "backup"].into_iter().zip(seen) {
+        // Ten renewals, one at the edge, a held request that ends, and a wake-up that the machine drew
+        // out beyond what counts as one.
+        assert!((9..=13).contains(&sleeper.wakes), "the {role}: {sleeper:?}");
+    }
 }

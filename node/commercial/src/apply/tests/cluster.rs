@@ -14,7 +14,7 @@ use clavitor_core::edition::Edition;
 use clavitor_core::pop;
 use clavitor_node::driver::{Driver, Mailbox};
 use clavitor_node::plumbing::{Parts, Plumbing};
-use clavitor_node::runtime::Unreachable;
+use clavitor_node::runtime::{Runtime, Unreachable};
 use clavitor_node::settings::{
     ReplicationSettings, Secret, Settings, TarpitSettings, TelemetrySettings,
 };
@@ -115,7 +115,8 @@ impl Cluster {
             observer.committed(notice);
             observer.ring();
         });
-        let driver = Driver::new(machine, commercial.clone(), mailbox.clone(), runtime);
+        let driver =
+            Driver::new(machine, commercial.clone(), mailbox.clone(), runtime.alarm().unwrap());
         let alerts = pop.alerts.clone();
         self.executor.spawn(at, async move {
             let log = |effect| {

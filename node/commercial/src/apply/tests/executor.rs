@@ -1,12 +1,14 @@
 //! A runtime that runs when it is told to: tasks are polled by the test, timers fire when it says so,
 //! and what is posted goes to a network that the test plays.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
+use clavitor_node::alarm::TimerAlarm;
 use clavitor_node::runtime::{Call, Called, Footprint, Runtime, Unreachable};
 use futures_channel::oneshot;
 use hyper::rt::{Sleep, Timer};
@@ -107,10 +109,15 @@ impl Runtime for TestRuntime {
     const PROGRAM: &'static str = "clavitor-test";
     const FOOTPRINT: Footprint = Footprint::Standard;
     type Timer = Told;
+    type Alarm = TimerAlarm<Told>;
 
     fn timer(&self) -> Told {
         let fired = self.executor.fired.clone();
         Told { set_at: fired.load(Ordering::Acquire), fired }
+    }
+
+    fn alarm(&self) -> io::Result<Self::Alarm> {
+        Ok(TimerAlarm(self.timer()))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
