@@ -19,7 +19,7 @@ use clavitor_core::time::Instant;
 
 use futures_util::future::{Either, FutureExt, ready};
 
-use crate::http::{Code, Connections, Network, Problem, Request, Response, ResponseBody, client};
+use crate::http::{Code, Connections, Network, Problem, Request, Response, ResponseBody};
 use crate::plumbing::Plumbing;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
@@ -99,10 +99,7 @@ impl<P: Plumbing> Api<P> {
         face: Face,
         mut request: ApiRequest<P>,
     ) -> impl Future<Output = Result<Response, Problem>> + Send + Unpin + use<P> {
-        if !self.trusted_proxies.is_empty() {
-            let client = client(request.remote, &request.headers, &self.trusted_proxies);
-            request.remote.set_ip(client);
-        }
+        request.came_through(&self.trusted_proxies);
         // One spelling for a client that came over IPv6 in its IPv4 form.
         let remote = request.remote.ip().to_canonical();
         match routes::answer(self, face, request) {

@@ -19,21 +19,22 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use assembly::Assembly;
 use given::Given;
 
 use crate::http::Network;
 
-pub use assembly::BACKUPS_MAX;
-pub use environment::{Environment, SERVER_VARIABLE, TOKEN_FILE_VARIABLE};
+pub use assembly::{Assembly, BACKUPS_MAX};
+pub use environment::{Environment, HQ_VARIABLES, SERVER_VARIABLE, TOKEN_FILE_VARIABLE};
 pub use given::{Flag, Source};
 pub use report::Origin;
 pub use secret::{SECRET_BYTES_MIN, SECRET_DISTINCT_MIN, Secret};
-pub use table::{Key, Kind, Reach, Setting, TABLE, setting, setting_of_flag};
+pub use table::{
+    CONFIG, Key, Kind, ROW, Reach, Setting, TABLE, TRUSTED_PROXY, setting, setting_of_flag,
+};
 pub use url::ServerUrl;
 pub use values::{NAME_BYTES_MAX, address, is_loopback, name, number};
 
-pub(crate) use given::switch;
+pub use given::switch;
 pub(crate) use nearest::did_you_mean;
 pub(crate) use report::{help, wrapped};
 pub(crate) use secret::read_secret_file;
@@ -214,7 +215,7 @@ pub fn load(
     is_commercial: bool,
 ) -> Result<Loaded, SettingsError> {
     let mut problems = Vec::new();
-    let given = given::gather(flags, environment, is_commercial, &mut problems);
+    let given = given::gather(TABLE, flags, environment, is_commercial, &mut problems);
     assemble(&given, is_commercial, problems)
 }
 
@@ -222,7 +223,7 @@ pub fn load(
 /// the secret file it may name. `name` is what its problems call it.
 pub fn judge_text(name: &Path, text: &str, is_commercial: bool) -> Result<Loaded, SettingsError> {
     let mut problems = Vec::new();
-    let mut given = file::parse(name, text, is_commercial, &mut problems);
+    let mut given = file::parse((TABLE, name), text, is_commercial, &mut problems);
     given.remove(&Key::ReplicationTokenFile);
     given.remove(&Key::TelemetryTokenFile);
     given.remove(&Key::HqTokenFile);
@@ -234,13 +235,33 @@ fn assemble(
     is_commercial: bool,
     problems: Vec<String>,
 ) -> Result<Loaded, SettingsError> {
-    let mut assembly = Assembly::new(given, is_commercial, problems);
+    let mut assembly = Assembly::new(TABLE, given, is_commercial, problems);
     let settings = assembly.settings();
     let Assembly { problems, warnings, .. } = assembly;
     match settings {
         Some(settings) if problems.is_empty() => {
             Ok(Loaded { settings, warnings, origins: report::origins(given, is_commercial) })
         }
+        _ => Err(SettingsError { problems }),
+    }
+}
+
+/// Loads what a command has a table of its own for, which has a row for [`Key::Config`], from the same
+/// sources; `assemble` makes of it what it is to be. Beside that there is what a person should know, one
+/// sentence each.
+pub fn load_own<T>(
+    table: &'static [Setting],
+    flags: Vec<Flag>,
+    environment: &Environment,
+    assemble: impl FnOnce(&mut Assembly<'_>) -> Option<T>,
+) -> Result<(T, Vec<String>), SettingsError> {
+    let mut problems = Vec::new();
+    let given = given::gather(table, flags, environment, true, &mut problems);
+    let mut assembly = Assembly::new(table, &given, true, problems);
+    let assembled = assemble(&mut assembly);
+    let Assembly { problems, warnings, .. } = assembly;
+    match assembled {
+        Some(assembled) if problems.is_empty() => Ok((assembled, warnings)),
         _ => Err(SettingsError { problems }),
     }
 }
@@ -253,8 +274,8 @@ pub fn load_data(
     is_commercial: bool,
 ) -> Result<DataSettings, SettingsError> {
     let mut problems = Vec::new();
-    let given = given::gather(flags, environment, is_commercial, &mut problems);
-    let mut assembly = Assembly::new(&given, is_commercial, problems);
+    let given = given::gather(TABLE, flags, environment, is_commercial, &mut problems);
+    let mut assembly = Assembly::new(TABLE, &given, is_commercial, problems);
     let data = assembly.data();
     match data {
         Some(data) if assembly.problems.is_empty() => Ok(data),

@@ -76,8 +76,9 @@ impl<R: Runtime> Api<R> {
     /// Answers a request.
     pub(crate) fn answer(
         self: &Arc<Self>,
-        request: HqRequest<R>,
+        mut request: HqRequest<R>,
     ) -> impl Future<Output = Result<Response, Problem>> + Send + Unpin + use<R> {
+        request.came_through(&self.settings.trusted_proxies);
         let (api, source) = (self.clone(), request.remote.ip().to_canonical());
         async move {
             let answer = routes::answer(&api, request).await;

@@ -3,9 +3,11 @@
 mod demonstration;
 mod pops;
 mod reading;
+mod serving;
 
 use clavitor_node::cli::commands::{OWN, Opt, Spec};
 use clavitor_node::cli::{Arguments, Exit, Usage, client};
+use clavitor_node::log;
 use clavitor_node::runtime::Sockets;
 use clavitor_node::settings::Environment;
 
@@ -40,11 +42,12 @@ const JSON: Opt = Opt { name: "json", placeholder: "", help: "Prints JSON." };
 pub static COMMANDS: &[Spec] = &[
     Spec {
         words: &["hq", "serve"],
-        options: reading::SERVE_OPTIONS,
+        own_settings: serving::TABLE,
         summary: "Runs HQ: leases, failover, DNS, alerts, dashboard",
         details: "Needs no configuration: what it keeps is in ./clavitor-hq, POPs and browsers come \
                   to http://127.0.0.1:1986, and questions about vault.test are answered at \
-                  127.0.0.1:5353. The first start writes an admin token to admin.token in the data \
+                  127.0.0.1:5353. Settings come from flags, the environment and the file that --config \
+                  names; a flag wins over the environment, and that over the file. The first start writes an admin token to admin.token in the data \
                   directory, and what POPs report with to telemetry.token.",
         examples: &["{program} hq serve", "{program} hq serve --zone vaults.example.com"],
         ..OWN
@@ -130,7 +133,9 @@ pub fn run(
 ) -> Result<Exit, Usage> {
     let action = match spec.words {
         ["hq", "serve"] => {
-            return Ok(work(Job::Serve(Box::new(reading::settings(&mut arguments)?))));
+            let (settings, warnings) = serving::settings(&mut arguments, environment)?;
+            warnings.iter().for_each(|warning| log::line(&format!("warning: {warning}")));
+            return Ok(work(Job::Serve(Box::new(settings))));
         }
         ["demo"] => {
             return Ok(work(Job::Demo(demonstration::options(&mut arguments, environment)?)));

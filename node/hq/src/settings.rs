@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clavitor_node::http::Network;
+
 use crate::dns::updates::Target;
 
 /// Everything HQ is told before it starts.
@@ -23,4 +25,6 @@ pub struct Settings {
     /// After how long a preferred primary that is back gets its place again, in milliseconds; `None`
     /// is never by itself.
     pub failback_ms: Option<u64>,
+    /// Whose word about a client's address is taken.
+    pub trusted_proxies: Vec<Network>,
 }

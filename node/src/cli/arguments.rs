@@ -26,6 +26,11 @@ impl Arguments {
         self.options.contains_key(name)
     }
 
+    /// The settings that were given.
+    pub fn take_flags(&mut self) -> Vec<Flag> {
+        std::mem::take(&mut self.flags)
+    }
+
     /// The value of an option, whatever its bytes.
     pub fn option(&mut self, name: &str) -> Option<OsString> {
         self.options.remove(name)

@@ -67,6 +67,8 @@ pub struct Spec {
     pub options: &'static [Opt],
     /// Which others it takes.
     pub takes: Takes,
+    /// The table of its own settings, if it has one.
+    pub own_settings: &'static [Setting],
     /// What it does, without the full stop.
     pub summary: &'static str,
     /// What else there is to say.
@@ -93,11 +95,12 @@ impl Spec {
     /// The settings it takes as flags.
     pub(crate) fn settings(&self) -> impl Iterator<Item = &'static Setting> + use<> {
         let takes = self.takes;
-        TABLE.iter().filter(move |setting| match takes {
+        let shared = TABLE.iter().filter(move |setting| match takes {
             Takes::Nothing | Takes::Client => false,
             Takes::AllSettings => true,
             Takes::DataSettings => DATA_KEYS.contains(&setting.key),
-        })
+        });
+        self.own_settings.iter().chain(shared)
     }
 }
 
@@ -139,6 +142,7 @@ const SPEC: Spec = Spec {
     optional_operand: None,
     options: &[],
     takes: Takes::Client,
+    own_settings: &[],
     summary: "",
     details: "",
     examples: &[],

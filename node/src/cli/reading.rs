@@ -29,7 +29,10 @@ pub(crate) fn command(
         return Ok(Command::Version);
     }
     check_operands(spec, &arguments)?;
-    let flags = std::mem::take(&mut arguments.flags);
+    if spec.id == Id::Own {
+        return Ok(Command::Own(spec, arguments));
+    }
+    let flags = arguments.take_flags();
     let refused = |error: settings::SettingsError| Usage::new(error.to_string());
     let data = |flags| settings::load_data(flags, environment, is_commercial).map_err(refused);
     let load =
@@ -45,7 +48,6 @@ pub(crate) fn command(
             }
         }
         Id::Check => Ok(Command::Check { restamp: arguments.has("restamp"), data: data(flags)? }),
-        Id::Own => Ok(Command::Own(spec, arguments)),
         _ => client(spec, arguments, environment).map(Command::Client),
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::body::{BodyBudget, ResponseBody, Whole, read_whole};
 use super::connections::Connections;
+use super::forwarded::{self, Network};
 use super::head::SentHead;
 use super::problem::{Code, Problem};
 use super::slow::SlowAnswer;
@@ -87,6 +88,13 @@ impl<T: Timer> Request<T> {
             body,
             means: means.clone(),
         })
+    }
+
+    /// Takes a client's address from the proxies that are trusted.
+    pub fn came_through(&mut self, trusted: &[Network]) {
+        if !trusted.is_empty() {
+            self.remote.set_ip(forwarded::client(self.remote, &self.headers, trusted));
+        }
     }
 
     /// The decoded segments of the path; one that is not UTF-8 is `None`.

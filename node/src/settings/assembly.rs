@@ -4,12 +4,13 @@ mod hq;
 mod outward;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::given::{Given, Item, Source, is_path, switch};
 use super::secret::{Secret, read_secret_file};
-use super::table::{Key, TABLE, setting};
+use super::table::{Key, Setting, setting};
 use super::url::ServerUrl;
 use super::values;
 use super::{DataSettings, FlightRecorderSettings, ReplicationSettings, Settings};
@@ -18,7 +19,9 @@ use super::{DataSettings, FlightRecorderSettings, ReplicationSettings, Settings}
 pub const BACKUPS_MAX: usize = 15;
 
 /// Works through the settings and collects every complaint, so that one run shows them all.
-pub(crate) struct Assembly<'a> {
+#[derive(Debug)]
+pub struct Assembly<'a> {
+    table: &'static [Setting],
     given: &'a Given,
     is_commercial: bool,
     pub(crate) problems: Vec<String>,
@@ -26,8 +29,13 @@ pub(crate) struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    pub(crate) fn new(given: &'a Given, is_commercial: bool, problems: Vec<String>) -> Self {
-        Assembly { given, is_commercial, problems, warnings: Vec::new() }
+    pub(crate) fn new(
+        table: &'static [Setting],
+        given: &'a Given,
+        is_commercial: bool,
+        problems: Vec<String>,
+    ) -> Self {
+        Assembly { table, given, is_commercial, problems, warnings: Vec::new() }
     }
 
     /// All settings of a server, or nothing if there were problems.
@@ -98,7 +106,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn warn_about_ineffective(&mut self) {
-        for setting in TABLE {
+        for setting in self.table {
             let Some(item) = self.given.get(&setting.key).and_then(|items| items.first()) else {
                 continue;
             };
@@ -223,10 +231,10 @@ impl<'a> Assembly<'a> {
             (None, Some(file)) => (file, false),
             (None, None) => return None,
         };
-        let naming = item.source.naming(setting(if is_direct { direct_key } else { file_key }));
+        let naming = item.source.naming(self.row(if is_direct { direct_key } else { file_key }));
         let secret = match is_direct {
             true => {
-                self.warn_about_direct_secret(&naming, &item.source, setting(file_key).name);
+                self.warn_about_direct_secret(&naming, &item.source, self.row(file_key).name);
                 Secret::new(item.text.into_encoded_bytes())
             }
             false => read_secret_file(Path::new(&item.text)).and_then(|file| {
@@ -252,7 +260,8 @@ impl<'a> Assembly<'a> {
             .push(format!("{naming}: {reader} can see this secret; --{better} keeps it in a file"));
     }
 
-    fn require_loopback(&mut self, key: Key, address: Option<SocketAddr>) {
+    /// Complains of an address that others can reach.
+    pub fn require_loopback(&mut self, key: Key, address: Option<SocketAddr>) {
         let Some(address) = address.filter(|address| !values::is_loopback(address)) else {
             return;
         };
@@ -274,10 +283,29 @@ impl<'a> Assembly<'a> {
         }
     }
 
+    fn row(&self, key: Key) -> &'static Setting {
+        setting(self.table, key)
+    }
+
+    /// Whether this was given.
+    pub fn is_given(&self, key: Key) -> bool {
+        !self.items(key).is_empty()
+    }
+
+    /// Says what is wrong with a setting, where it was given.
+    pub fn complain(&mut self, key: Key, what: impl Display) {
+        self.problems.push(format!("{}: {what}", self.naming(key)));
+    }
+
+    /// Says what a person should know of a setting, where it was given.
+    pub fn warn(&mut self, key: Key, what: impl Display) {
+        self.warnings.push(format!("{}: {what}", self.naming(key)));
+    }
+
     /// What is given and counts in this edition.
     fn items(&self, key: Key) -> &'a [Item] {
         let items = self.given.get(&key).map_or(&[][..], Vec::as_slice);
-        let is_ignored = |item: &Item| setting(key).is_ignored(&item.source, self.is_commercial);
+        let is_ignored = |item: &Item| self.row(key).is_ignored(&item.source, self.is_commercial);
         if items.first().is_some_and(is_ignored) { &[] } else { items }
     }
 
@@ -287,7 +315,7 @@ impl<'a> Assembly<'a> {
 
     fn naming(&self, key: Key) -> String {
         let source = self.item(key).map_or(Source::Default, |item| item.source);
-        source.naming(setting(key))
+        source.naming(self.row(key))
     }
 
     /// The place of one URL of a list, which in a file has its own line.
@@ -296,12 +324,13 @@ impl<'a> Assembly<'a> {
             item.text.to_str().is_some_and(|text| ServerUrl::parse(text).as_ref() == Ok(url))
         };
         let item = self.given.get(&key).and_then(|items| items.iter().find(is_it));
-        item.map_or_else(|| self.naming(key), |item| item.source.naming(setting(key)))
+        item.map_or_else(|| self.naming(key), |item| item.source.naming(self.row(key)))
     }
 
-    fn path(&mut self, key: Key) -> Option<PathBuf> {
-        debug_assert!(is_path(setting(key).kind));
-        let default = || OsString::from(setting(key).default);
+    /// The path in force.
+    pub fn path(&mut self, key: Key) -> Option<PathBuf> {
+        debug_assert!(is_path(self.row(key).kind));
+        let default = || OsString::from(self.row(key).default);
         let text = self.item(key).map_or_else(default, |item| item.text);
         if text.is_empty() {
             let naming = self.naming(key);
@@ -312,17 +341,18 @@ impl<'a> Assembly<'a> {
     }
 
     /// The value in force: what was given, or the table's default read in the same way.
-    fn value<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Option<T> {
+    pub fn value<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Option<T> {
         if !self.items(key).is_empty() {
             return self.values(key, read).into_iter().next();
         }
-        match (setting(key).default, key) {
+        match (self.row(key).default, key) {
             ("", _) | (_, Key::AdvertiseUrl) => None,
             (default, _) => read(default).map_err(|error| self.problems.push(error)).ok(),
         }
     }
 
-    fn values<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Vec<T> {
+    /// Every value that is given.
+    pub fn values<T>(&mut self, key: Key, read: fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut found = Vec::new();
         self.each(key, &mut |text| read(text).map(|value| found.push(value)));
         found
@@ -337,7 +367,7 @@ impl<'a> Assembly<'a> {
                 None => Err("is not UTF-8 text".to_owned()),
             };
             if let Err(error) = taken {
-                self.problems.push(format!("{}: {error}", item.source.naming(setting(key))));
+                self.problems.push(format!("{}: {error}", item.source.naming(self.row(key))));
             }
         }
     }

@@ -11,6 +11,21 @@ pub const SERVER_VARIABLE: &str = "CLAVITOR_SERVER";
 /// The variable that names the access token file of client commands.
 pub const TOKEN_FILE_VARIABLE: &str = "CLAVITOR_TOKEN_FILE";
 
+/// The variables of HQ's own settings. One environment may serve a server and an HQ.
+pub const HQ_VARIABLES: [&str; 11] = [
+    "CLAVITOR_HQ_CONFIG",
+    "CLAVITOR_HQ_DATA_DIR",
+    "CLAVITOR_HQ_LISTEN",
+    "CLAVITOR_HQ_DNS_LISTEN",
+    "CLAVITOR_HQ_ZONE",
+    "CLAVITOR_HQ_DNS_UPDATE",
+    "CLAVITOR_HQ_DNS_UPDATE_KEY_FILE",
+    "CLAVITOR_HQ_LEASE_SECONDS",
+    "CLAVITOR_HQ_FAILBACK_SECONDS",
+    "CLAVITOR_HQ_TRUSTED_PROXY",
+    "CLAVITOR_HQ_ALLOW_PLAIN_HTTP",
+];
+
 /// A copy of the environment, so that nothing else reads it behind the program's back.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -50,6 +65,7 @@ impl Environment {
         let mut known: Vec<String> = TABLE.iter().map(Setting::variable).collect();
         known.push(SERVER_VARIABLE.to_owned());
         known.push(TOKEN_FILE_VARIABLE.to_owned());
+        known.extend(HQ_VARIABLES.map(str::to_owned));
         let is_unknown = |name: &&String| {
             name.starts_with("CLAVITOR_") && !name.ends_with("_BIN") && !known.contains(name)
         };
@@ -83,6 +99,7 @@ mod tests {
             ("CLAVITOR_TOKEN_FILE", "x"),
             ("CLAVITOR_COMMUNITY_BIN", "x"),
             ("CLAVITOR_DATA_DIR", "x"),
+            ("CLAVITOR_HQ_DATA_DIR", "x"),
             ("TELEMETRY_HOST", "x"),
         ]);
         assert_eq!(environment.unknown_variables(), Vec::<String>::new());

@@ -10,19 +10,20 @@ use toml::de::{DeTable, DeValue};
 
 use super::given::{Given, Item, Source};
 use super::nearest::did_you_mean;
-use super::table::{Kind, Reach, Setting, TABLE};
+use super::table::{Kind, Reach, Setting};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads the file's settings. `naming` says who named the file, for when it cannot be read.
+/// Reads the file's settings, which are rows of the table. `naming` says who named the file, for when it
+/// cannot be read.
 pub(crate) fn read(
-    path: &Path,
+    (table, path): (&'static [Setting], &Path),
     naming: &str,
     is_commercial: bool,
     problems: &mut Vec<String>,
 ) -> Given {
     match contents(path) {
-        Ok(text) => parse(path, &text, is_commercial, problems),
+        Ok(text) => parse((table, path), &text, is_commercial, problems),
         Err(error) => {
             problems.push(format!("{naming}: cannot read {}: {error}", path.display()));
             Given::new()
@@ -41,7 +42,7 @@ fn contents(path: &Path) -> Result<String, String> {
 }
 
 pub(super) fn parse(
-    path: &Path,
+    (settings, path): (&'static [Setting], &Path),
     text: &str,
     is_commercial: bool,
     problems: &mut Vec<String>,
@@ -62,7 +63,7 @@ pub(super) fn parse(
     let mut entries: Vec<_> = table.into_iter().collect();
     entries.sort_unstable_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
-        let setting = match setting_of_key(key.get_ref()) {
+        let setting = match setting_of_key(settings, key.get_ref()) {
             Ok(setting) => setting,
             Err(problem) => {
                 problems.push(format!("{}: {problem}", place(&at(key.span()))));
@@ -84,15 +85,15 @@ pub(super) fn parse(
     given
 }
 
-fn setting_of_key(key: &str) -> Result<&'static Setting, String> {
-    let by_key = TABLE.iter().find(|row| row.file_key() == key);
+fn setting_of_key(table: &'static [Setting], key: &str) -> Result<&'static Setting, String> {
+    let by_key = table.iter().find(|row| row.file_key() == key);
     match by_key {
         Some(setting) if setting.reach == Reach::NotInFile => {
             Err(format!("\"{key}\" cannot be set in a configuration file"))
         }
         Some(setting) => Ok(setting),
         None => {
-            let known: Vec<String> = TABLE
+            let known: Vec<String> = table
                 .iter()
                 .filter(|row| row.reach == Reach::Everywhere)
                 .map(Setting::file_key)
@@ -166,12 +167,12 @@ fn place(source: &Source) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::Key;
+    use super::super::table::{Key, TABLE};
     use super::*;
 
     fn problems_of(text: &str) -> Vec<String> {
         let mut problems = Vec::new();
-        parse(Path::new("c.toml"), text, true, &mut problems);
+        parse((TABLE, Path::new("c.toml")), text, true, &mut problems);
         problems
     }
 
@@ -236,7 +237,7 @@ mod tests {
         let mut problems = Vec::new();
         let text = "replication_backup = [\"a\", \"b\"]\ndata_bytes_max = 1048576\n\
                     allow_plain_http = true\n";
-        let given = parse(Path::new("c.toml"), text, true, &mut problems);
+        let given = parse((TABLE, Path::new("c.toml")), text, true, &mut problems);
         assert_eq!(problems, Vec::<String>::new());
         let texts = |key| given[&key].iter().map(|item| item.text.clone()).collect::<Vec<_>>();
         assert_eq!(texts(Key::ReplicationBackup), ["a", "b"]);

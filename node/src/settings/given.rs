@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::file;
-use super::table::{Key, Kind, Setting, TABLE, setting};
+use super::table::{Key, Kind, Setting, setting};
 
 /// A flag as it stood on the command line.
 #[derive(Clone)]
@@ -80,20 +80,21 @@ pub(crate) type Given = BTreeMap<Key, Vec<Item>>;
 /// Collects what all three sources give. What is unknown, misplaced or given twice is described
 /// in `problems`.
 pub(crate) fn gather(
+    table: &'static [Setting],
     flags: Vec<Flag>,
     environment: &Environment,
     is_commercial: bool,
     problems: &mut Vec<String>,
 ) -> Given {
     problems.extend(environment.unknown_variables());
-    let from_environment = from_environment(environment);
+    let from_environment = from_environment(table, environment);
     let from_flags = from_flags(flags, problems);
-    let config = setting(Key::Config);
+    let config = setting(table, Key::Config);
     let file = from_flags.get(&Key::Config).or_else(|| from_environment.get(&Key::Config));
     let mut given = match file.and_then(|items| items.first()) {
         Some(item) => {
             let naming = item.source.naming(config);
-            file::read(item.text.as_ref(), &naming, is_commercial, problems)
+            file::read((table, item.text.as_ref()), &naming, is_commercial, problems)
         }
         None => Given::new(),
     };
@@ -103,9 +104,9 @@ pub(crate) fn gather(
     given
 }
 
-fn from_environment(environment: &Environment) -> Given {
+fn from_environment(table: &'static [Setting], environment: &Environment) -> Given {
     let mut given = Given::new();
-    for setting in TABLE {
+    for setting in table {
         let Some(value) = environment.value(&setting.variable()) else {
             continue;
         };
@@ -138,7 +139,7 @@ fn from_flags(flags: Vec<Flag>, problems: &mut Vec<String>) -> Given {
 }
 
 /// Reads a switch.
-pub(crate) fn switch(text: &str) -> Result<bool, String> {
+pub fn switch(text: &str) -> Result<bool, String> {
     match text {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),

@@ -61,6 +61,18 @@ pub enum Key {
     TelemetryFreq,
     /// The region named in alerts and telemetry.
     PopRegion,
+    /// The address that DNS questions come to. HQ's, as all that follow.
+    DnsListen,
+    /// The zone that is answered for.
+    Zone,
+    /// The server that is told of changes.
+    DnsUpdate,
+    /// The file that holds the key for that.
+    DnsUpdateKeyFile,
+    /// How long a lease lasts.
+    LeaseSeconds,
+    /// When a preferred primary gets its place again.
+    FailbackSeconds,
 }
 
 /// What a setting's value looks like.
@@ -78,6 +90,8 @@ pub enum Kind {
     Name,
     /// An IP address.
     Ip,
+    /// A server by its name or address, with or without a port.
+    Server,
     /// `lease` or `merge`.
     Fencing,
     /// An IP address, or a network such as `10.0.0.0/8`.
@@ -104,6 +118,7 @@ impl Kind {
             Kind::Url => "URL",
             Kind::Name => "NAME",
             Kind::Ip => "IP",
+            Kind::Server => "SERVER[:PORT]",
             Kind::Fencing => "lease|merge",
             Kind::Network => "CIDR",
             Kind::Size => "SIZE",
@@ -173,10 +188,13 @@ impl Setting {
     }
 }
 
-/// The row of a key.
-pub fn setting(key: Key) -> &'static Setting {
-    let row = TABLE.iter().find(|setting| setting.key == key);
-    row.expect("every key has a row, which a test proves")
+/// The row of a key in a table that has one.
+///
+/// # Panics
+/// If it has none.
+pub fn setting(table: &'static [Setting], key: Key) -> &'static Setting {
+    let row = table.iter().find(|setting| setting.key == key);
+    row.expect("a table is asked for its own keys alone, which tests prove")
 }
 
 /// The row whose flag is `name`, given without dashes.
@@ -188,7 +206,8 @@ pub fn setting_of_flag(name: &str) -> Option<&'static Setting> {
 const DATA_BYTES_MAX_DEFAULT: &str =
     if cfg!(target_pointer_width = "64") { "64GiB" } else { "1GiB" };
 
-const ROW: Setting = Setting {
+/// What most rows have in common.
+pub const ROW: Setting = Setting {
     key: Key::Config,
     name: "",
     kind: Kind::Text,
@@ -202,16 +221,30 @@ const ROW: Setting = Setting {
     is_repeatable: false,
 };
 
-/// Every setting, in the order in which help and report show them.
+/// The row of the configuration file, which every table has.
+pub const CONFIG: Setting = Setting {
+    key: Key::Config,
+    name: "config",
+    kind: Kind::File,
+    help: "Reads settings from this TOML file; the keys are the names of the flags with _ for -.",
+    reach: Reach::NotInFile,
+    ..ROW
+};
+
+/// The row of those who say for whom they ask.
+pub const TRUSTED_PROXY: Setting = Setting {
+    key: Key::TrustedProxy,
+    name: "trusted-proxy",
+    kind: Kind::Network,
+    help: "Takes a client's address from X-Forwarded-For if the connection comes from this \
+           address or network, at most 32. From anyone else that header means nothing.",
+    is_repeatable: true,
+    ..ROW
+};
+
+/// Every setting of a server, in the order in which help and report show them.
 pub static TABLE: &[Setting] = &[
-    Setting {
-        key: Key::Config,
-        name: "config",
-        kind: Kind::File,
-        help: "Reads settings from this TOML file; the keys are the names of the flags with _ for -.",
-        reach: Reach::NotInFile,
-        ..ROW
-    },
+    CONFIG,
     Setting {
         key: Key::DataDir,
         name: "data-dir",
@@ -244,15 +277,7 @@ pub static TABLE: &[Setting] = &[
                loopback needs it: put a proxy or a private network in between.",
         ..ROW
     },
-    Setting {
-        key: Key::TrustedProxy,
-        name: "trusted-proxy",
-        kind: Kind::Network,
-        help: "Takes a client's address from X-Forwarded-For if the connection comes from this \
-               address or network, at most 32. From anyone else that header means nothing.",
-        is_repeatable: true,
-        ..ROW
-    },
+    TRUSTED_PROXY,
     Setting {
         key: Key::DataBytesMax,
         name: "data-bytes-max",

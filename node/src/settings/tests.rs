@@ -84,7 +84,7 @@ fn pair_problem(more: &[(&'static str, &str)]) -> String {
 #[test]
 fn every_key_has_one_row_and_every_name_is_its_own() {
     for (index, row) in TABLE.iter().enumerate() {
-        assert_eq!(setting(row.key).name, row.name);
+        assert_eq!(setting(TABLE, row.key).name, row.name);
         assert!(TABLE[..index].iter().all(|other| other.name != row.name), "{}", row.name);
         assert!(!row.help.is_empty());
     }

@@ -371,6 +371,19 @@ fn the_pages_are_behind_the_login_and_run_nothing_but_what_hq_serves() {
 }
 
 #[test]
+fn behind_a_proxy_that_is_trusted_wrong_tokens_count_for_whoever_sent_them() {
+    let (hq, _) = start_hq(&["--trusted-proxy", "127.0.0.1"]);
+    let forged = json!({"token": format!("cvt_{}_{}", "0".repeat(24), "0".repeat(64))}).to_string();
+    let log_in = |client: &str| {
+        let headers = [("x-forwarded-for", client), ("content-type", "application/json")];
+        hq.anonymous().send("POST", "/login", &headers, Some(forged.as_bytes())).status
+    };
+    let refusals: Vec<u16> = (0..11).map(|_| log_in("192.0.2.1")).collect();
+    assert_eq!(refusals, [[401; 10].as_slice(), &[429]].concat());
+    assert_eq!(log_in("192.0.2.1, 198.51.100.7"), 401, "whoever the proxy names, and nobody else");
+}
+
+#[test]
 fn whoever_looks_on_is_told_of_changes_but_not_more_often_than_one_can_look() {
     let hq = hq();
     let calgary = pop(&hq, "calgary-01", "main");

@@ -4,6 +4,7 @@ use clavitor_node::cli::{Command, Offer, parse};
 
 use super::*;
 use crate::registry::Name;
+use clavitor_node::settings::HQ_VARIABLES;
 
 const OFFER: Offer = Offer { is_commercial: true, own: COMMANDS };
 
@@ -15,10 +16,14 @@ fn parsed(line: &[&str]) -> Result<(&'static Spec, Arguments), String> {
     }
 }
 
-fn settings(line: &[&str]) -> Result<Settings, String> {
+fn loaded(line: &[&str], environment: &Environment) -> Result<(Settings, Vec<String>), String> {
     let line = [&["hq", "serve"], line].concat();
     let (_, mut arguments) = parsed(&line)?;
-    reading::settings(&mut arguments).map_err(|usage| usage.message)
+    serving::settings(&mut arguments, environment).map_err(|usage| usage.message)
+}
+
+fn settings(line: &[&str]) -> Result<Settings, String> {
+    loaded(line, &Environment::default()).map(|(settings, _)| settings)
 }
 
 fn action(line: &[&str]) -> Result<pops::Action, String> {
@@ -47,7 +52,7 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
         (&["--zone", "vault..test"], "a zone is a name such as"),
         (&["--zone", "-a.test"], "a zone is a name such as"),
         (&["--zone", &"a.".repeat(120)], "a zone is a name such as"),
-        (&["--zone", ""], "a zone is a name such as"),
+        (&["--zone", ""], "--zone: is empty"),
         (&["--lease-seconds", "3"], "not a number from 4 to 6"),
         (&["--lease-seconds", "7"], "not a number from 4 to 6"),
         (&["--failback-seconds", "0"], "not a number from 1"),
@@ -64,6 +69,60 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
     }
     assert!(settings(&["--listen", "0.0.0.0:1986", "--allow-plain-http"]).is_ok());
     assert_eq!(settings(&["--zone", "Vaults.Example.Com."]).unwrap().zone, "vaults.example.com");
+}
+
+#[test]
+fn every_setting_has_its_own_name_and_a_variable_that_servers_know() {
+    for (index, row) in serving::TABLE.iter().enumerate() {
+        assert_eq!(clavitor_node::settings::setting(serving::TABLE, row.key).name, row.name);
+        let name = row.name.to_ascii_uppercase().replace('-', "_");
+        assert_eq!(row.variable(), format!("CLAVITOR_HQ_{name}"));
+        assert!(HQ_VARIABLES.contains(&row.variable), "{}", row.variable);
+        assert!(serving::TABLE[..index].iter().all(|other| other.name != row.name), "{name}");
+    }
+    assert_eq!(HQ_VARIABLES.len(), serving::TABLE.len());
+}
+
+#[test]
+fn flags_win_over_environment_which_wins_over_file() {
+    let file = std::env::temp_dir().join(format!("clavitor-hq-{}.toml", std::process::id()));
+    let text = "listen = \"127.0.0.1:1\"\ndns_listen = \"127.0.0.1:2\"\nzone = \"file.test\"\n\
+                lease_seconds = 5\ntrusted_proxy = [\"10.0.0.0/8\", \"192.0.2.1\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let environment = Environment::of([
+        ("CLAVITOR_HQ_CONFIG", file.to_str().unwrap()),
+        ("CLAVITOR_HQ_DNS_LISTEN", "127.0.0.1:20"),
+        ("CLAVITOR_HQ_ZONE", "environment.test"),
+        // A server's, which is no business of HQ's.
+        ("CLAVITOR_LISTEN", "127.0.0.1:1984"),
+    ]);
+    let (settings, warnings) = loaded(&["--zone", "flag.test"], &environment).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(settings.dns_listen.to_string(), "127.0.0.1:20");
+    assert_eq!((settings.zone.as_str(), settings.lease_ms), ("flag.test", 5_000));
+    assert_eq!((settings.trusted_proxies.len(), warnings), (2, vec![]));
+
+    std::fs::write(&file, "zone = \"a.test\"\npop_id = \"a\"\nlistn = \"x\"\n").unwrap();
+    let error = loaded(&[], &environment).unwrap_err();
+    assert!(error.contains("toml:2:1: unknown key \"pop_id\""), "{error}");
+    assert!(error.contains("toml:3:1: unknown key \"listn\", did you mean \"listen\"?"), "{error}");
+    std::fs::remove_file(&file).unwrap();
+    let error = loaded(&[], &Environment::of([("CLAVITOR_HQ_ZOEN", "x")])).unwrap_err();
+    assert!(error.contains("did you mean \"CLAVITOR_HQ_ZONE\"?"), "{error}");
+    let error = loaded(&[], &Environment::of([("CLAVITOR_HQ_LISTEN", "0.0.0.0:1")])).unwrap_err();
+    assert!(error.starts_with("CLAVITOR_HQ_LISTEN: 0.0.0.0:1 is not loopback"), "{error}");
+}
+
+#[test]
+fn proxies_are_trusted_as_servers_trust_them() {
+    let line = ["--trusted-proxy", "127.0.0.1", "--trusted-proxy", "10.0.0.0/8"];
+    let trusted = settings(&line).unwrap().trusted_proxies;
+    assert!(trusted.len() == 2 && trusted[1].contains([10, 1, 2, 3].into()));
+    let wrong = settings(&["--trusted-proxy", "10.0.0.1/8"]).unwrap_err();
+    assert!(wrong.contains("neither an IP address nor a network"), "{wrong}");
+    let everyone = ["--trusted-proxy", "0.0.0.0/0"];
+    let (_, warnings) = loaded(&everyone, &Environment::default()).unwrap();
+    assert!(warnings[0].contains("trusts everyone"), "{warnings:?}");
 }
 
 #[test]

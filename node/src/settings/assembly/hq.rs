@@ -19,7 +19,6 @@ impl Assembly<'_> {
         let url = self.value(Key::Hq, ServerUrl::parse);
         let token = self.secret(Key::HqToken, Key::HqTokenFile);
         self.require_header_fits(token.as_ref(), Key::HqToken, Key::HqTokenFile);
-        let given = self.values(Key::DnsAddress, values::dns_address);
         let fencing = self.value(Key::Fencing, values::fencing);
         if self.items(Key::Hq).is_empty() {
             self.warn_without_hq();
@@ -39,7 +38,7 @@ impl Assembly<'_> {
         if !allow_plain_http {
             self.require_loopback_peers(Key::Hq, url.as_slice(), None);
         }
-        let dns_addresses = self.dns_addresses(given, own_url);
+        let dns_addresses = self.dns_addresses(own_url);
         let region = self.value(Key::PopRegion, values::region).unwrap_or_default();
         Some(HqSettings {
             url: url?.to_string(),
@@ -59,13 +58,20 @@ impl Assembly<'_> {
         }
     }
 
-    /// What DNS answers for this server: what is given, else the host of its URL.
-    fn dns_addresses(&mut self, given: Vec<IpAddr>, own_url: &OwnUrl) -> Vec<IpAddr> {
+    /// What DNS is to answer for a server, as far as it is given.
+    pub fn given_dns_addresses(&mut self) -> Vec<IpAddr> {
+        let given = self.values(Key::DnsAddress, values::dns_address);
         let of_family = |is_v4: bool| given.iter().filter(move |it| it.is_ipv4() == is_v4).count();
         if of_family(true) > 1 || of_family(false) > 1 {
             let naming = self.naming(Key::DnsAddress);
             self.problems.push(format!("{naming}: one of IPv4 and one of IPv6 can be given"));
         }
+        given
+    }
+
+    /// What DNS answers for this server: what is given, else the host of its URL.
+    fn dns_addresses(&mut self, own_url: &OwnUrl) -> Vec<IpAddr> {
+        let given = self.given_dns_addresses();
         if !given.is_empty() || !self.items(Key::DnsAddress).is_empty() {
             return given;
         }

@@ -11,7 +11,8 @@ use crate::http::Network;
 const TRUSTED_PROXIES_MAX: usize = 32;
 
 impl Assembly<'_> {
-    pub(super) fn trusted_proxies(&mut self) -> Vec<Network> {
+    /// Whose word about a client's address is taken.
+    pub fn trusted_proxies(&mut self) -> Vec<Network> {
         let proxies = self.values(Key::TrustedProxy, values::network);
         if proxies.len() > TRUSTED_PROXIES_MAX {
             let naming = self.naming(Key::TrustedProxy);
