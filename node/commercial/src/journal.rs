@@ -6,7 +6,7 @@ use clavitor_commercial::journal;
 use clavitor_core::credential::Scope;
 use clavitor_core::name::VaultName;
 use clavitor_core::record::{HEAD_BYTES_MAX, loser_id, parse_loser_id};
-use clavitor_node::api::{Ack, Api, ApiRequest, write_error};
+use clavitor_node::api::{Ack, Api, ApiRequest};
 use clavitor_node::http::{Code, Problem, Response, json};
 use clavitor_node::plumbing::Plumbing;
 use clavitor_node::runtime::Runtime;
@@ -77,7 +77,7 @@ impl<R: Runtime> Commercial<R> {
             let restored = journal::restore(txn, &vault, &name, lost);
             restored.map_err(|stop| stop.map(|journal::NotFound| Code::NotFound.into()))
         });
-        let hlc = restored.await.map_err(|error| write_error(api, error))?;
+        let hlc = ack.written(api, restored).await?;
         ack.wait(api).await?;
         Ok(json(StatusCode::OK, &json!({"entry": entry, "etag": format!("\"{hlc}\"")})))
     }

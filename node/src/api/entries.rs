@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::access::Access;
-use super::writing::{Ack, Wish, precondition_of, write_error};
+use super::writing::{Ack, Wish, precondition_of};
 use super::{Api, ApiRequest, empty};
 use crate::http::{Code, Problem, Response, ResponseBody, Share, json};
 use crate::plumbing::Plumbing;
@@ -105,7 +105,7 @@ async fn write<P: Plumbing>(
         write.access.recheck(txn)?;
         write.put.apply(txn, op).map_err(|stop| stop.map(refusal))
     });
-    let written = written.await.map_err(|error| write_error(api, error))?;
+    let written = ack.written(api, written).await?;
     api.note_room(false);
     let status = match (deleted, written.was_there) {
         (true, _) => StatusCode::NO_CONTENT,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Access, LOCAL_TOKEN};
-use super::writing::{Wish, write_error};
+use super::writing::Wish;
 use super::{Api, ApiRequest};
 use crate::http::{Code, Problem, Response, json};
 use crate::plumbing::Plumbing;
@@ -69,7 +69,7 @@ async fn create<P: Plumbing>(
         access.recheck(txn)?;
         token::create(txn, token.clone(), op).map_err(Stop::from)
     });
-    written.await.map_err(|error| write_error(api, error))?;
+    ack.written(api, written).await?;
     let status = if ack.wait(api).await? { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     Ok(json(status, &document))
 }
@@ -149,7 +149,7 @@ pub(super) async fn delete<P: Plumbing>(
         access.recheck(txn)?;
         revoke(txn, id, &access, op)
     });
-    let Revoked { seq, is_new } = written.await.map_err(|error| write_error(&api, error))?;
+    let Revoked { seq, is_new } = ack.written(&api, written).await?;
     // A token that was revoked before is waited for by nobody: nothing was written to confirm.
     let waits = is_new && ack.wait(&api).await?;
     let pending = api.plumbing.pending_peers(seq);

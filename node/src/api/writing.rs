@@ -74,6 +74,20 @@ impl Ack {
         self.backup.as_ref().map(|(op, _)| *op)
     }
 
+    /// Waits for the store. What it answers may confirm an earlier write to a client that tries again,
+    /// also where nothing was left to write; so it is passed on by who may acknowledge alone.
+    pub async fn written<P: Plumbing, T>(
+        &self,
+        api: &Api<P>,
+        writing: impl Future<Output = Result<T, WriteError<Problem>>>,
+    ) -> Result<T, Problem> {
+        let written = writing.await.map_err(|error| write_error(api, error));
+        if written.as_ref().err().is_none_or(tells_what_is_stored) {
+            may_acknowledge(api)?;
+        }
+        written
+    }
+
     /// Waits for what the client wants to be sure of; `false` if it is not sure. Whether this server
     /// may still acknowledge at all is asked last: somebody else may take writes by now.
     pub async fn wait<P: Plumbing>(self, api: &Api<P>) -> Result<bool, Problem> {
@@ -81,11 +95,18 @@ impl Ack {
             None => true,
             Some((_, confirmed)) => confirmed.await.unwrap_or(false),
         };
-        if api.plumbing.may_acknowledge() {
-            return Ok(is_sure);
-        }
-        Err(Code::OutcomeUnknown.into())
+        may_acknowledge(api)?;
+        Ok(is_sure)
     }
+}
+
+fn may_acknowledge<P: Plumbing>(api: &Api<P>) -> Result<(), Problem> {
+    if api.plumbing.may_acknowledge() { Ok(()) } else { Err(Code::OutcomeUnknown.into()) }
+}
+
+/// Whether a refusal says what is there, or is not: to whoever repeats a write, that it happened.
+fn tells_what_is_stored(problem: &Problem) -> bool {
+    [Code::NotFound, Code::Precondition].iter().any(|code| code.as_str() == problem.code())
 }
 
 /// A write that did not happen, or is not known to have, as the client sees it.
