@@ -245,7 +245,8 @@ impl Cluster {
         if !self.is_keeping(turn.now) {
             self.advance_succession(turn);
         }
-        if !self.is_keeping(turn.now) && !(self.has_stored_pops() && self.hand_over.is_stored()) {
+        let is_stored = self.has_stored_pops() && self.hand_over.is_stored();
+        if !self.is_keeping(turn.now) && !is_stored {
             self.keep(turn, self.row.clone());
         }
         self.wake = self.earliest_wake(turn.now);

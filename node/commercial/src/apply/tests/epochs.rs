@@ -69,6 +69,33 @@ fn a_hello_carries_an_epoch_too() {
 }
 
 #[test]
+fn a_term_of_the_receiver_itself_is_told_of_and_not_stored() {
+    let b = Receiver::new();
+    let taken = b.taken(&numbered(0, epoch(3, "b")));
+    assert_eq!((taken.own_epoch, taken.epoch, known(&b)), (epoch(3, "b"), None, None));
+    let again = b.taken(&numbered(1, epoch(3, "b")));
+    assert_eq!(again.own_epoch, epoch(3, "b"), "it is still newer than what is stored");
+    b.taken(&numbered(2, epoch(4, "c")));
+    let hello = Frame { epoch: epoch(3, "b"), ..frame("a", 0, 0, &[]) };
+    assert_eq!(b.taken(&hello).own_epoch, None);
+}
+
+#[test]
+fn a_term_that_nobody_can_have_come_to_is_not_believed() {
+    use clavitor_commercial::epoch::{NUMBER_MAX, STEP_MAX};
+    let b = Receiver::new();
+    b.taken(&numbered(0, epoch(2, "a")));
+    for (after, number) in [(1, 3 + STEP_MAX), (2, NUMBER_MAX), (3, u64::MAX)] {
+        for primary in ["b", "c"] {
+            let taken = b.taken(&numbered(after, epoch(number, primary)));
+            assert_eq!((taken.own_epoch, known(&b)), (None, epoch(2, "a")), "{number}");
+        }
+    }
+    b.taken(&numbered(4, epoch(2 + STEP_MAX, "c")));
+    assert_eq!(known(&b), epoch(2 + STEP_MAX, "c"));
+}
+
+#[test]
 fn the_epoch_of_a_refused_frame_is_not_adopted() {
     let b = Receiver::new();
     for gap in 1..=16 {
@@ -86,6 +113,7 @@ fn frames_that_are_answered_in_another_order_do_not_set_the_epoch_back() {
         verdicts: Vec::new(),
         positions: Vec::new(),
         epoch,
+        own_epoch: None,
         ties: 0,
         trimmed: 0,
         changed: 0,
