@@ -167,11 +167,9 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
 }
 
 fn start_dns(settings: &Settings) -> Result<dns::Server, String> {
-    let own = settings.dns_listen.ip();
-    let own = if own.is_unspecified() { Vec::new() } else { vec![own] };
     // In seconds the clock is above whatever the zone was changed to before.
     let serial = u32::try_from(wall::unix_time().0 / 1_000 % (1 << 32)).unwrap_or_default();
-    let zone = Zone::new(&settings.zone, &own, serial);
+    let zone = Zone::new(&settings.zone, &settings.dns_addresses, serial);
     let zone = zone.map_err(|error| format!("--zone: {error}"))?;
     dns::Server::start(settings.dns_listen, zone)
 }

@@ -1,6 +1,6 @@
 //! What HQ is told before it starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clavitor_node::http::Network;
@@ -16,6 +16,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address that DNS questions come to.
     pub dns_listen: SocketAddr,
+    /// What DNS answers for HQ itself.
+    pub dns_addresses: Vec<IpAddr>,
     /// Another server that is told where primaries are, if there is one.
     pub dns_update: Option<Target>,
     /// The zone that it answers for, in lower case and without a full stop at its end.

@@ -12,11 +12,12 @@ pub const SERVER_VARIABLE: &str = "CLAVITOR_SERVER";
 pub const TOKEN_FILE_VARIABLE: &str = "CLAVITOR_TOKEN_FILE";
 
 /// The variables of HQ's own settings. One environment may serve a server and an HQ.
-pub const HQ_VARIABLES: [&str; 11] = [
+pub const HQ_VARIABLES: [&str; 12] = [
     "CLAVITOR_HQ_CONFIG",
     "CLAVITOR_HQ_DATA_DIR",
     "CLAVITOR_HQ_LISTEN",
     "CLAVITOR_HQ_DNS_LISTEN",
+    "CLAVITOR_HQ_DNS_ADDRESS",
     "CLAVITOR_HQ_ZONE",
     "CLAVITOR_HQ_DNS_UPDATE",
     "CLAVITOR_HQ_DNS_UPDATE_KEY_FILE",

@@ -1,8 +1,10 @@
 //! The settings of `hq serve`: one table feeds the configuration file, the environment, the flags and the
 //! help.
 
+use std::net::{IpAddr, SocketAddr};
+
 use clavitor_commercial::renewal::{ANSWER_MS, LEASE_MS, RENEW_MS};
-use clavitor_hq_core::dns::{Origin, Zone};
+use clavitor_hq_core::dns::{Origin, SERVER_LABEL, Zone};
 use clavitor_node::cli::{Arguments, Usage};
 use clavitor_node::settings::{
     self, Assembly, CONFIG, Environment, Key, Kind, ROW, Setting, TRUSTED_PROXY,
@@ -50,6 +52,17 @@ pub(super) static TABLE: &[Setting] = &[
         default: "127.0.0.1:5353",
         help: "Answers DNS questions on this address, over UDP and TCP.",
         variable: "CLAVITOR_HQ_DNS_LISTEN",
+        ..ROW
+    },
+    Setting {
+        key: Key::DnsAddress,
+        name: "dns-address",
+        kind: Kind::Ip,
+        default: "the address of --dns-listen, unless that is a wildcard",
+        help: "Lets DNS answer with this IP address for ns1.NAME, which is HQ itself as the server of \
+               the zone; one of IPv4 and one of IPv6 may be given.",
+        variable: "CLAVITOR_HQ_DNS_ADDRESS",
+        is_repeatable: true,
         ..ROW
     },
     Setting {
@@ -128,6 +141,7 @@ fn assembled(assembly: &mut Assembly<'_>) -> Option<Settings> {
     }
     let dns_listen = assembly.value(Key::DnsListen, settings::address);
     let zone = assembly.value(Key::Zone, zone);
+    let dns_addresses = dns_addresses(assembly, dns_listen, zone.as_deref());
     let dns_update = zone.as_ref().and_then(|zone| dns_update(assembly, zone));
     let lease_ms = assembly.value(Key::LeaseSeconds, lease_ms);
     let failback_ms = assembly.value(Key::FailbackSeconds, failback_ms);
@@ -136,12 +150,35 @@ fn assembled(assembly: &mut Assembly<'_>) -> Option<Settings> {
         data_dir: data_dir?,
         listen: listen?,
         dns_listen: dns_listen?,
+        dns_addresses,
         dns_update,
         zone: zone?,
         lease_ms: lease_ms?,
         failback_ms,
         trusted_proxies,
     })
+}
+
+/// The addresses of HQ itself in its zone. Of a wildcard nobody knows which of a machine's they are.
+fn dns_addresses(
+    assembly: &mut Assembly<'_>,
+    listen: Option<SocketAddr>,
+    zone: Option<&str>,
+) -> Vec<IpAddr> {
+    let given = assembly.given_dns_addresses();
+    if assembly.is_given(Key::DnsAddress) {
+        return given;
+    }
+    let own = listen.map(|listen| listen.ip());
+    if let (Some(true), Some(zone)) = (own.map(|own| own.is_unspecified()), zone) {
+        let what = format!(
+            "is every address of this machine, so {SERVER_LABEL}.{zone}, which the zone names as its \
+             server, has none without --dns-address IP; resolvers that were told where to ask do not \
+             need it"
+        );
+        assembly.warn(Key::DnsListen, what);
+    }
+    own.filter(|own| !own.is_unspecified()).into_iter().collect()
 }
 
 fn dns_update(assembly: &mut Assembly<'_>, zone: &str) -> Option<Target> {

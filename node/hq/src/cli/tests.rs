@@ -126,6 +126,32 @@ fn proxies_are_trusted_as_servers_trust_them() {
 }
 
 #[test]
+fn the_server_of_the_zone_has_the_address_that_is_listened_on_or_given() {
+    let of = |line: &[&str]| {
+        let (settings, warnings) = loaded(line, &Environment::default())?;
+        let addresses: Vec<String> =
+            settings.dns_addresses.iter().map(ToString::to_string).collect();
+        Ok::<_, String>((addresses.join(" "), warnings.join(" ")))
+    };
+    assert_eq!(of(&[]), Ok(("127.0.0.1".to_owned(), String::new())));
+    for wildcard in ["0.0.0.0:53", "[::]:53"] {
+        let listen = ["--dns-listen", wildcard];
+        let (addresses, warning) = of(&listen).unwrap();
+        assert!(addresses.is_empty() && warning.contains("ns1.vault.test, which"), "{warning}");
+        assert!(warning.contains("--dns-address IP"), "{warning}");
+        let both = ["--dns-address", "192.0.2.7", "--dns-address=2001:db8::7"];
+        let told = of(&[&listen[..], &both].concat());
+        assert_eq!(told, Ok(("192.0.2.7 2001:db8::7".to_owned(), String::new())));
+    }
+    let behind = of(&["--dns-listen", "10.0.0.7:53", "--dns-address", "192.0.2.7"]);
+    assert_eq!(behind, Ok(("192.0.2.7".to_owned(), String::new())));
+    let two = of(&["--dns-address", "192.0.2.7", "--dns-address", "192.0.2.8"]).unwrap_err();
+    assert!(two.contains("one of IPv4 and one of IPv6"), "{two}");
+    let wildcard = of(&["--dns-address", "0.0.0.0"]).unwrap_err();
+    assert!(wildcard.contains("is not the IP address of a server"), "{wildcard}");
+}
+
+#[test]
 fn a_pop_is_named_with_its_cluster() {
     let named = |line: &[&str]| action(&[&["hq", "pop", "add"], line].concat());
     let expected = Name { cluster: "main".into(), pop: "calgary-01".parse().unwrap() };
