@@ -2,7 +2,6 @@
 //! answers, and what becomes of its orders.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +18,7 @@ use crate::keeper::{Keep, Keeper, Work};
 use crate::live::Live;
 use crate::lock;
 use crate::mailbox::Mailbox;
+use crate::pointer::{Pointer, Whom};
 use crate::presence::{About, Presence};
 use crate::questions::Questions;
 use crate::registry::{Name, Registry};
@@ -45,8 +45,8 @@ pub(crate) struct Exchange {
     pub(crate) counters: Counters,
     /// What is on its way to the disk.
     pub(crate) keeper: Keeper,
-    dns: dns::Server,
-    updater: Option<Updater>,
+    /// Where DNS points.
+    pub(crate) pointer: Pointer,
 }
 
 /// What happened since the start.
@@ -109,8 +109,7 @@ impl Exchange {
             live,
             counters: Counters::default(),
             keeper,
-            dns,
-            updater,
+            pointer: Pointer::new(dns, updater),
         };
         names.iter().for_each(|cluster| exchange.point_dns(cluster));
         Ok((exchange, work))
@@ -189,27 +188,15 @@ impl Exchange {
     /// Lets DNS name whoever is primary of a cluster. Called whenever that, or where it is, may have
     /// changed.
     pub(crate) fn point_dns(&self, cluster: &str) {
-        let holder = lock(&self.control).holder(cluster);
-        let addresses = holder.map_or_else(Vec::new, |pop| {
-            self.presence.addresses(&Name { cluster: cluster.to_owned(), pop })
-        });
-        if !self.dns.change(|zone| zone.show(cluster, &addresses)) {
-            return;
-        }
-        self.updater.iter().for_each(|updater| updater.want(cluster, &addresses));
-        if let Some(pop) = holder.filter(|_| !addresses.is_empty()) {
-            self.happened(cluster.to_owned(), What::DnsMoved(pop));
-        }
-    }
-
-    /// Where DNS points for a cluster.
-    pub(crate) fn shown_in_dns(&self, cluster: &str) -> Vec<IpAddr> {
-        self.dns.change(|zone| zone.shown(cluster).map(<[IpAddr]>::to_vec)).unwrap_or_default()
-    }
-
-    /// What became of DNS questions.
-    pub(crate) fn dns_counts(&self) -> dns::Counts {
-        self.dns.counts()
+        let look = || {
+            let holder = lock(&self.control).holder(cluster);
+            let addresses = holder.map_or_else(Vec::new, |pop| {
+                self.presence.addresses(&Name { cluster: cluster.to_owned(), pop })
+            });
+            Whom { holder, addresses }
+        };
+        let tell = |pop| self.happened(cluster.to_owned(), What::DnsMoved(pop));
+        self.pointer.point(cluster, look, tell);
     }
 
     /// Lets everybody go who is made to wait.

@@ -50,7 +50,7 @@ fn text<R: Runtime>(api: &Api<R>) -> String {
     ] {
         one(&mut out, name, "counter", help, counter.load(Ordering::Relaxed));
     }
-    let dns = api.exchange.dns_counts();
+    let dns = api.exchange.pointer.counts();
     head(
         &mut out,
         "clavitor_hq_dns_queries_total",

@@ -87,7 +87,7 @@ impl View<'_> {
         let lease_ms_left = self.lease_ms_left(&cluster);
         let dns = Dns {
             name: format!("{}.{}", cluster.name, self.settings.zone),
-            addresses: self.exchange.shown_in_dns(&cluster.name),
+            addresses: self.exchange.pointer.shown(&cluster.name),
         };
         let pop = |pop| self.pop(&cluster.name, lease_ms_left, pop);
         Cluster {
