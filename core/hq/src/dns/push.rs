@@ -62,12 +62,20 @@ pub enum Effect {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Push {
     // Clusters whose addresses the server may not have.
-    wanted: BTreeMap<String, Vec<IpAddr>>,
+    wanted: BTreeMap<String, Wanted>,
     under_way: Option<UnderWay>,
     next_op: u64,
     failures: u32,
     retry_at: Option<Instant>,
     told: Option<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Wanted {
+    addresses: Vec<IpAddr>,
+    // The last order that had it in it and was refused. An update is done as a whole or not at all, so
+    // from then on it goes alone: whatever the server has against it stands in nobody else's way.
+    refused: Option<OpId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +92,7 @@ impl Push {
             Input::Wanted(change) => self.want(change),
             Input::Sent { op, outcome } => {
                 if let Some(sent) = self.under_way.take_if(|sent| sent.op == op) {
-                    self.on_sent(now, &sent.changes, outcome, out);
+                    self.on_sent(now, &sent, outcome, out);
                 }
             }
         }
@@ -101,7 +109,10 @@ impl Push {
         if self.wanted.len() == CLUSTERS_MAX && !self.wanted.contains_key(&cluster) {
             return;
         }
-        self.wanted.insert(cluster, addresses);
+        // What is new of a refused one comes before all that were refused as well.
+        let known = self.wanted.get(&cluster);
+        let refused = known.and_then(|known| known.refused).map(|_| OpId(0));
+        self.wanted.insert(cluster, Wanted { addresses, refused });
         // A failover does not wait for the end of a pause.
         self.retry_at = None;
     }
@@ -109,20 +120,22 @@ impl Push {
     fn on_sent(
         &mut self,
         now: Instant,
-        changes: &[Change],
+        sent: &UnderWay,
         outcome: Result<(), Failure>,
         out: &mut Vec<Effect>,
     ) {
         match outcome {
             Ok(()) => {
-                for change in changes {
+                for change in &sent.changes {
                     // What has changed again meanwhile is still wanted.
-                    if self.wanted.get(&change.cluster) == Some(&change.addresses) {
+                    let wanted = self.wanted.get(&change.cluster);
+                    if wanted.is_some_and(|wanted| wanted.addresses == change.addresses) {
                         self.wanted.remove(&change.cluster);
                     }
                 }
                 (self.failures, self.retry_at) = (0, None);
-                if self.told.take().is_some() {
+                let is_mended = self.wanted.values().all(|wanted| wanted.refused.is_none());
+                if is_mended && self.told.take().is_some() {
                     out.push(Effect::Mended);
                 }
             }
@@ -130,6 +143,9 @@ impl Push {
                 let doubled = RETRY_MS.saturating_mul(2_u64.saturating_pow(self.failures));
                 self.failures = self.failures.saturating_add(1);
                 self.retry_at = Some(now.plus_ms(doubled.min(RETRY_MS_MAX)));
+                if !may_pass(failure) {
+                    self.on_refused(sent);
+                }
                 let is_time = self.failures >= TRIES_MAX || !may_pass(failure);
                 if is_time && self.told != Some(failure) {
                     self.told = Some(failure);
@@ -139,22 +155,39 @@ impl Push {
         }
     }
 
+    fn on_refused(&mut self, sent: &UnderWay) {
+        for Change { cluster, .. } in &sent.changes {
+            if let Some(wanted) = self.wanted.get_mut(cluster) {
+                wanted.refused = Some(sent.op);
+            }
+        }
+    }
+
     fn send(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let is_due = self.retry_at.is_none_or(|retry_at| retry_at <= now);
         if self.wanted.is_empty() || self.under_way.is_some() || !is_due {
             return;
         }
-        let first = self.wanted.iter().take(CHANGES_MAX);
-        let changes: Vec<Change> = first
-            .map(|(cluster, addresses)| Change {
-                cluster: cluster.clone(),
-                addresses: addresses.clone(),
-            })
-            .collect();
+        let changes = self.next_changes();
         let op = OpId(self.next_op);
         self.next_op = self.next_op.wrapping_add(1);
         self.under_way = Some(UnderWay { op, changes: changes.clone() });
         out.push(Effect::Send { op, changes });
+    }
+
+    /// Those that were never refused, together; if there are none, the one for which that was longest ago.
+    fn next_changes(&self) -> Vec<Change> {
+        let change = |(cluster, wanted): (&String, &Wanted)| Change {
+            cluster: cluster.clone(),
+            addresses: wanted.addresses.clone(),
+        };
+        let fresh = self.wanted.iter().filter(|(_, wanted)| wanted.refused.is_none());
+        let changes: Vec<Change> = fresh.take(CHANGES_MAX).map(change).collect();
+        if !changes.is_empty() {
+            return changes;
+        }
+        let refused = self.wanted.iter().min_by_key(|(_, wanted)| wanted.refused);
+        refused.map(change).into_iter().collect()
     }
 }
 

@@ -98,6 +98,90 @@ fn a_failover_does_not_wait_for_the_end_of_a_pause() {
     assert_eq!(want(&mut push, 10, "red", 2), [send(1, &[change("red", 2)])]);
 }
 
+/// A server that never takes some names; what it took.
+fn run_refusing(
+    push: &mut Push,
+    from_ms: u64,
+    mut orders: Vec<Effect>,
+    is_refused: impl Fn(&str) -> bool,
+) -> Vec<Change> {
+    let (mut now, mut taken) = (from_ms, Vec::new());
+    for _ in 0..500 {
+        let order = orders.into_iter().find_map(|effect| match effect {
+            Effect::Send { op, changes } => Some((op, changes)),
+            Effect::Failing(_) | Effect::Mended => None,
+        });
+        orders = match (order, push.next_wake()) {
+            (Some((op, changes)), _) => {
+                let is_whole = !changes.iter().any(|change| is_refused(&change.cluster));
+                taken.extend(changes.into_iter().filter(|_| is_whole));
+                let outcome = if is_whole { Ok(()) } else { Err(Failure::Refused) };
+                tell(push, now, Input::Sent { op, outcome })
+            }
+            (None, Some(wake)) => {
+                now = wake.ms_since(at(0));
+                tell(push, now, Input::Tick)
+            }
+            (None, None) => break,
+        };
+    }
+    taken
+}
+
+#[test]
+fn names_that_a_server_refuses_stand_in_nobodys_way() {
+    let mut push = Push::default();
+    let name = |number: usize| alloc::format!("c{number:02}");
+    // The first is under way alone when the others come.
+    for number in 0..3 * CHANGES_MAX {
+        want(&mut push, 0, &name(number), 1);
+    }
+    sent(&mut push, 0, 0, Ok(()));
+    let is_refused = |cluster: &str| ["c01", "c20"].contains(&cluster);
+    sent(&mut push, 0, 1, Err(Failure::Refused));
+    let orders = tell(&mut push, 1_000, Input::Tick);
+    let taken = run_refusing(&mut push, 1_000, orders, is_refused);
+    assert_eq!(taken.len(), 3 * CHANGES_MAX - 3, "all but the first and those two");
+    assert_eq!(
+        push.wanted.keys().collect::<Vec<_>>(),
+        ["c01", "c20"],
+        "and those are still wanted"
+    );
+    assert_eq!(push.told, Some(Failure::Refused), "as long as there is one, a person is told");
+
+    let now = push.next_wake().unwrap().ms_since(at(0));
+    let orders = want(&mut push, now - 1, "c40", 2);
+    assert_eq!(orders, [send(push.next_op - 1, &[change("c40", 2)])], "what is new does not wait");
+    assert_eq!(run_refusing(&mut push, now, orders, is_refused), [change("c40", 2)]);
+    let wake = push.next_wake().unwrap().ms_since(at(0));
+    let orders = tell(&mut push, wake, Input::Tick);
+    let taken = run_refusing(&mut push, wake, orders, |cluster| cluster == "c01");
+    assert_eq!(taken, [change("c20", 1)], "each of them gets its turn");
+    let wake = push.next_wake().unwrap().ms_since(at(0));
+    let orders = tell(&mut push, wake, Input::Tick);
+    assert_eq!(run_refusing(&mut push, wake, orders, |_| false), [change("c01", 1)]);
+    assert_eq!((push.wanted.len(), push.told), (0, None));
+}
+
+#[test]
+fn news_of_a_refused_name_come_before_what_else_was_refused_and_still_alone() {
+    let mut push = Push::default();
+    want(&mut push, 0, "red", 1);
+    for cluster in ["a", "b", "c"] {
+        want(&mut push, 0, cluster, 1);
+    }
+    sent(&mut push, 0, 0, Ok(()));
+    let all = [change("a", 1), change("b", 1), change("c", 1)];
+    assert_eq!(push.under_way.as_ref().map(|sent| sent.changes.as_slice()), Some(&all[..]));
+    sent(&mut push, 0, 1, Err(Failure::NotItsZone));
+    assert_eq!(tell(&mut push, 1_000, Input::Tick), [send(2, &[change("a", 1)])]);
+    sent(&mut push, 1_000, 2, Err(Failure::NotItsZone));
+    assert_eq!(want(&mut push, 1_001, "c", 2), [send(3, &[change("c", 2)])]);
+    assert_eq!(sent(&mut push, 1_002, 3, Ok(())), [send(4, &[change("b", 1)])]);
+    assert_eq!(sent(&mut push, 1_003, 4, Ok(())), [send(5, &[change("a", 1)])]);
+    assert_eq!(sent(&mut push, 1_004, 5, Ok(())), [Effect::Mended]);
+}
+
 #[test]
 fn late_repeated_and_unknown_answers_are_ignored() {
     let mut push = Push::default();
