@@ -68,6 +68,7 @@ pub struct Replication {
     is_synced: bool,
     is_announcing: bool,
     announced_at: Option<Instant>,
+    has_recovered: bool,
     announce_at: Option<Instant>,
     relay: Option<Relay>,
     setbacks: u32,
@@ -121,6 +122,7 @@ impl Replication {
             is_synced: false,
             is_announcing: false,
             announced_at: None,
+            has_recovered: false,
             announce_at: None,
             relay: None,
             setbacks: known.setbacks,
@@ -274,10 +276,9 @@ impl Replication {
         if is_stranger {
             self.suspect = Some((store, OpId(self.next_op)));
         }
-        // A hello of our own that is under way will tell, and so will one that is due in a moment;
-        // answering hello with hello would not end.
+        // A hello of our own that is under way will tell; answering hello with hello would not end.
         let is_under_way = !self.is_synced && self.link.is_ready() && !self.flights.is_empty();
-        if is_under_way || self.link.is_due_soon() {
+        if is_under_way {
             return;
         }
         let is_ready = self.link.is_ready();
@@ -288,15 +289,23 @@ impl Replication {
         }
     }
 
-    /// What is heard can be heard again and again: one hello a second is answer enough.
+    /// What is heard can be heard again and again: one hello a second is answer enough. But a peer that
+    /// took something since the last one, failed, and is heard again is back once more.
     fn announce_soon(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let earliest = self.announced_at.map_or(now, |at| at.plus_ms(ANNOUNCE_MS));
+        let is_back = self.has_recovered && !self.link.is_ready();
+        let last = self.announced_at.filter(|_| !is_back);
+        let earliest = last.map_or(now, |at| at.plus_ms(ANNOUNCE_MS));
         if earliest <= now {
-            self.announced_at = Some(now);
-            self.announce(out);
+            self.answer_hello(now, out);
         } else {
             self.announce_at = Some(earliest);
         }
+    }
+
+    fn answer_hello(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.announced_at = Some(now);
+        self.has_recovered = false;
+        self.announce(out);
     }
 
     fn on_store_replaced(&mut self, last: Seq, out: &mut Vec<Effect>) {
@@ -315,8 +324,7 @@ impl Replication {
             self.fail(now, &flight, "no answer in time", out);
         }
         if self.announce_at.is_some_and(|at| at <= now) {
-            self.announced_at = Some(now);
-            self.announce(out);
+            self.answer_hello(now, out);
         }
         self.link.on_time(now);
         if let Some(relay) = self.relay.filter(|relay| relay.at <= now) {

@@ -77,6 +77,7 @@ impl Replication {
         positions.for_each(|position| self.cover(position, true));
         if is_success {
             self.link.on_success();
+            self.has_recovered = true;
             self.last_error = None;
         }
     }

@@ -57,11 +57,6 @@ impl Link {
         }
     }
 
-    /// Whether a try comes within a second anyway.
-    pub(super) fn is_due_soon(&self) -> bool {
-        matches!(self.state, State::Waiting { .. }) && self.backoff.attempt() <= 1
-    }
-
     /// There is a reason to believe that the peer is back: start over.
     pub(super) fn wake(&mut self) {
         self.state = State::Ready;

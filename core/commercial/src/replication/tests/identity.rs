@@ -188,7 +188,7 @@ fn a_stranger_that_turns_out_to_be_the_emptied_peer_is_adopted_and_not_denied() 
     empty_the_peer(&mut rig);
     rig.mood = Mood::Up;
     rig.hears(OTHER, true);
-    rig.advance_to(1_000);
+    rig.settle();
     assert_eq!(adopted(&rig), [(OTHER, Seq(0))]);
     assert_eq!(alerts(&rig.effects), []);
     rig.assert_done();

@@ -106,16 +106,52 @@ fn a_hello_or_resume_or_epoch_or_new_store_is_a_way_out_of_suspended() {
 }
 
 #[test]
-fn a_hello_is_a_way_out_of_waiting_long() {
+fn a_hello_is_a_way_out_of_waiting_at_once_however_long_the_peer_was_away() {
+    for away_ms in [1, 200, 999, 1_001, 200_000] {
+        let mut rig = Rig::new();
+        rig.mood = Mood::Down;
+        rig.write(1);
+        rig.settle();
+        rig.advance_to(away_ms);
+        assert_eq!(rig.state(), State::Waiting);
+        rig.mood = Mood::Up;
+        rig.hears(rig::PEER_STORE, true);
+        rig.settle();
+        rig.assert_done();
+        assert_eq!(rig.now_ms, away_ms);
+    }
+}
+
+#[test]
+fn a_peer_that_is_back_twice_within_a_second_is_tried_at_once_twice() {
+    let mut rig = Rig::new();
+    for at in 1..=2 {
+        rig.advance_to(at * 200);
+        rig.mood = Mood::Down;
+        rig.write(1);
+        rig.settle();
+        assert_eq!(rig.state(), State::Waiting);
+        rig.mood = Mood::Up;
+        rig.hears(rig::PEER_STORE, true);
+        rig.settle();
+        rig.assert_done();
+    }
+}
+
+#[test]
+fn a_peer_that_says_hello_on_and_on_and_takes_nothing_is_tried_once_a_second() {
     let mut rig = Rig::new();
     rig.mood = Mood::Down;
     rig.write(1);
     rig.settle();
-    rig.advance_to(200_000);
-    rig.mood = Mood::Up;
-    rig.hears(rig::PEER_STORE, true);
-    rig.settle();
-    rig.assert_done();
+    for at in 1..=6_000 {
+        rig.advance_to(at * 10);
+        rig.hears(rig::PEER_STORE, true);
+        rig.settle();
+    }
+    let tries = rig.tries();
+    assert!(tries.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= ANNOUNCE_MS), "{tries:?}");
+    assert!(alerts(&rig.effects).is_empty(), "it is alive");
 }
 
 #[test]
