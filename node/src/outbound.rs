@@ -7,16 +7,23 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use clavitor_core::id::OpId;
+use clavitor_core::time::Instant;
 use futures_util::future::{AbortHandle, Either, abortable, select};
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 
+use crate::http::HEAD_TIMEOUT;
 use crate::runtime::{Call, Called, Runtime, Sockets, Unreachable};
+use crate::wall;
 
 /// The most idle connections that are kept to one peer: as many as frames may be in flight.
 const IDLE_MAX: usize = 8;
+
+/// How long an idle connection is worth keeping, in milliseconds: other servers keep it for as long.
+#[expect(clippy::cast_possible_truncation, reason = "it is seconds")]
+const IDLE_AGE_MAX_MS: u64 = HEAD_TIMEOUT.as_millis() as u64;
 
 /// How much of an answer that nobody reads is taken, and for how long, to keep its connection.
 const UNREAD_BYTES_MAX: usize = 64 * 1024;
@@ -35,7 +42,30 @@ enum Failure {
 /// The kept connections, by URL. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Outbound {
-    idle: Arc<Mutex<HashMap<String, Vec<Connection>>>>,
+    idle: Arc<Mutex<HashMap<String, Vec<Idle>>>>,
+}
+
+/// A connection that nothing is under way on, the longest idle one first where there are more.
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A request on a kept connection. Whatever stands in the way may have forgotten the others too: unless
+/// it is answered they all go, so that the next try does not wait in vain as this one did.
+struct Doubt<'a> {
+    outbound: &'a Outbound,
+    url: &'a str,
+    is_answered: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.outbound.lock().remove(self.url);
+        }
+    }
 }
 
 impl Outbound {
@@ -44,8 +74,12 @@ impl Outbound {
         // A kept connection may have been closed at the other end without our knowing. That is no
         // failure of the peer: requests are idempotent, so try once more on a new one.
         if let Some(kept) = self.take(&call.url).await {
+            let mut doubt = Doubt { outbound: self, url: &call.url, is_answered: false };
             match self.send(runtime, kept, &call).await {
-                Ok(called) => return Ok(called),
+                Ok(called) => {
+                    doubt.is_answered = true;
+                    return Ok(called);
+                }
                 Err(Failure::Broken) => return Err(Unreachable),
                 Err(Failure::Unanswered) => {}
             }
@@ -87,7 +121,12 @@ impl Outbound {
 
     async fn take(&self, url: &str) -> Option<Connection> {
         loop {
-            let mut connection = self.lock().get_mut(url)?.pop()?;
+            let Idle { mut connection, since } = self.lock().get_mut(url)?.pop()?;
+            if wall::instant().ms_since(since) > IDLE_AGE_MAX_MS {
+                // The rest has been idle for longer.
+                self.lock().remove(url);
+                return None;
+            }
             if connection.ready().await.is_ok() {
                 return Some(connection);
             }
@@ -97,13 +136,13 @@ impl Outbound {
     fn keep(&self, url: &str, connection: Connection) {
         let mut idle = self.lock();
         let kept = idle.entry(url.to_owned()).or_default();
-        kept.retain(|connection| !connection.is_closed());
+        kept.retain(|idle| !idle.connection.is_closed());
         if kept.len() < IDLE_MAX {
-            kept.push(connection);
+            kept.push(Idle { connection, since: wall::instant() });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Connection>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,3 +203,6 @@ async fn read(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Unreachable
     }
     Ok(whole.freeze())
 }
+
+#[cfg(test)]
+mod tests;
