@@ -135,14 +135,17 @@ impl Control {
         }
     }
 
-    /// Whom DNS names: the primary of the newest term in which a lease was given.
+    /// Whom DNS names: the primary of the newest term in which a lease was given, in a cluster that has a
+    /// POP.
     pub fn holder(&self, cluster: &str) -> Option<PopId> {
-        self.clusters.get(cluster).and_then(Cluster::primary)
+        let cluster = self.clusters.get(cluster).filter(|cluster| !cluster.pops.is_empty())?;
+        cluster.primary()
     }
 
-    /// What operators see of every cluster.
+    /// What operators see of every cluster that has a POP.
     pub fn views(&self, now: Instant) -> Vec<ClusterView> {
-        self.clusters.values().map(|cluster| cluster.view(now)).collect()
+        let with_pops = self.clusters.values().filter(|cluster| !cluster.pops.is_empty());
+        with_pops.map(|cluster| cluster.view(now)).collect()
     }
 
     /// As long as anything is to come, often enough to notice that HQ itself stood still, whenever

@@ -139,13 +139,20 @@ fn without_hq_and_without_every_backup_writes_stop_and_reads_go_on() {
     governed.cluster.settle();
     governed.cluster.pops[1].proxy().set(Fault::Refuse);
     governed.hq.kill9();
-    let mut last = String::new();
+    let mut refusals = Vec::new();
     eventually("writes stop", FAILOVER_MAX, || {
         let answer = client.put("v", "e", b"after");
-        last = answer.code();
-        answer.status == 503
+        if answer.status == 503 {
+            refusals.push(answer.code());
+        }
+        answer.code() == "CV-NO-LEASE"
     });
-    assert_eq!(last, "CV-NO-LEASE");
+    // One may have been on its way to the disk when the lease ended.
+    refusals.pop();
+    assert!(
+        refusals.len() <= 1 && refusals.iter().all(|code| code == "CV-OUTCOME-UNKNOWN"),
+        "{refusals:?}"
+    );
     assert_eq!(client.get("v", "e").expect(200).body, b"after");
     let id = governed.cluster.pops[1].id;
     eventually("it says why", seconds(5), || {

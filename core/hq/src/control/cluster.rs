@@ -242,7 +242,8 @@ impl Cluster {
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
         self.note_lost(turn);
         self.advance_hand_over(turn);
-        if !self.is_keeping(turn.now) {
+        // Without a POP it is asleep: its terms go on if one comes.
+        if !self.is_keeping(turn.now) && !self.pops.is_empty() {
             self.advance_succession(turn);
         }
         let is_stored = self.has_stored_pops() && self.hand_over.is_stored();

@@ -164,13 +164,14 @@ impl Pop {
         }
     }
 
-    /// One of its processes renews, be it one that has to wait; whether the POP was lost, or never
-    /// heard.
+    /// One of its processes renews, be it one that has to wait; whether the POP was lost, or not heard
+    /// since HQ started.
     pub(super) fn see(&mut self, at: Instant, lease_ms: u64) -> bool {
         let lost_at = at.plus_ms(lease_ms);
+        let is_first = self.seen_at.is_none();
         self.seen_at = self.seen_at.max(Some(at));
         let former = self.lost_at.replace(self.lost_at.map_or(lost_at, |known| known.max(lost_at)));
-        former.is_none()
+        former.is_none() || is_first
     }
 
     /// Takes note of what the speaker says.

@@ -192,7 +192,7 @@ pub enum NotSwitched {
 /// What belongs into the history of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// A POP renews that did not, or never had.
+    /// A POP renews that did not, or never had since HQ started.
     PopSeen(PopId),
     /// A POP has not renewed for a lease.
     PopLost(PopId),

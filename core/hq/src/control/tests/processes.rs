@@ -29,7 +29,29 @@ fn after_a_start_of_hq_only_those_are_lost_that_do_not_come() {
     hq.renew(9_000, "a", leads("a", 1, 2));
     hq.renew(9_000, "b", knows("b", 1, "a"));
     hq.run(4_000 + HOLD_MS);
-    assert_eq!(hq.take_events(), [Event::PopLost(pop("c"))]);
+    // Whatever was told of those that come, they are there.
+    let seen = ["a", "b"].map(|name| Event::PopSeen(pop(name)));
+    assert_eq!(hq.take_events(), [&seen[..], &[Event::PopLost(pop("c"))]].concat());
+}
+
+#[test]
+fn a_cluster_without_a_pop_is_asleep_and_its_terms_go_on() {
+    let mut hq = led();
+    hq.take_events();
+    ["a", "b", "c"].iter().for_each(|name| hq.remove(3_000, name));
+    hq.run(60_000);
+    assert_eq!(hq.take_events(), []);
+    assert_eq!(hq.control.views(Instant::from_ms(60_000)), []);
+    assert_eq!(hq.control.holder(CLUSTER), None);
+    hq.restart(61_000);
+    hq.run(120_000);
+    assert_eq!((hq.take_events(), hq.control.holder(CLUSTER)), (vec![], None));
+    hq.register(120_000, "d");
+    hq.renew(120_100, "d", said("d"));
+    hq.run(130_000);
+    hq.renew(130_000, "d", said("d"));
+    hq.run(131_000);
+    assert_eq!(hq.row().epoch, Some(epoch(2, "d")));
 }
 
 #[test]
