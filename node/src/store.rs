@@ -90,6 +90,7 @@ struct Inner {
     env: Env<WithoutTls>,
     tables: Tables,
     pop: PopId,
+    now: WallClock,
     store_id: Mutex<StoreId>,
     is_new: bool,
     queue: SyncSender<Message>,
@@ -151,6 +152,7 @@ impl Store {
                 env,
                 tables,
                 pop: identity.pop,
+                now,
                 store_id: Mutex::new(identity.store_id),
                 is_new: identity.is_new,
                 queue,
@@ -282,6 +284,11 @@ impl Store {
     /// The milliseconds of the highest timestamp issued or seen.
     pub fn floor_ms(&self) -> u64 {
         self.inner.floor_ms.load(Ordering::Acquire)
+    }
+
+    /// What the clock shows that timestamps are issued by.
+    pub fn now(&self) -> UnixTime {
+        (self.inner.now)()
     }
 
     /// How many entries there are, deleted ones aside.

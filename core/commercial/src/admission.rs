@@ -1,5 +1,7 @@
-//! Who may write: asked inside the transaction of every client's write.
+//! Who may write: asked inside the transaction of every client's write, and by whoever is told where to
+//! send one.
 
+use clavitor_core::hlc::Floor;
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::store::{RowsMut, Stop, Transaction};
 use clavitor_core::time::UnixTime;
@@ -41,22 +43,33 @@ pub fn admit<R: RowsMut>(
     txn: &Transaction<'_, R>,
     standing: Standing,
 ) -> Result<(), Stop<Refused>> {
-    let Standing { pop, is_imported, agreed, has_lease, handing_to } = standing;
     let epoch = epoch::known(&txn.reader())?;
+    judge(standing, epoch, txn.now(), txn.floor()).map_err(Stop::Refused)
+}
+
+/// The same, by what is known outside of a transaction: the newest epoch, the wall clock and the highest
+/// timestamp issued or seen.
+pub fn judge(
+    standing: Standing,
+    epoch: Option<Epoch>,
+    now: UnixTime,
+    floor: Floor,
+) -> Result<(), Refused> {
+    let Standing { pop, is_imported, agreed, has_lease, handing_to } = standing;
     if epoch.is_none_or(|epoch| epoch.primary != pop) {
-        return Err(Stop::Refused(Refused::NotPrimary(epoch)));
+        return Err(Refused::NotPrimary(epoch));
     }
     if let Some(to) = handing_to {
-        return Err(Stop::Refused(Refused::HandingOver(to)));
+        return Err(Refused::HandingOver(to));
     }
     if !has_lease {
-        return Err(Stop::Refused(Refused::NoLease));
+        return Err(Refused::NoLease);
     }
     if is_imported {
-        return Err(Stop::Refused(Refused::Imported));
+        return Err(Refused::Imported);
     }
-    if !skew::may_stamp(agreed.unwrap_or(txn.now()), txn.now(), txn.floor()) {
-        return Err(Stop::Refused(Refused::Clock));
+    if !skew::may_stamp(agreed.unwrap_or(now), now, floor) {
+        return Err(Refused::Clock);
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use clavitor_commercial::tables::{self, TABLES};
 use clavitor_commercial::{boot, journal, lease, skew, tarpit};
 use clavitor_core::alert::Alert;
 use clavitor_core::edition::{Edition, NotFound};
+use clavitor_core::hlc::Floor;
 use clavitor_core::id::{Epoch, OpId, Seq};
 use clavitor_core::pop;
 use clavitor_core::time::{Instant, UnixTime};
@@ -196,14 +197,7 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn admit(&self, txn: &Transaction<'_>) -> Result<Result<(), Problem>, StoreError> {
-        let standing = Standing {
-            pop: self.store.pop(),
-            is_imported: self.is_imported.load(Ordering::Acquire),
-            agreed: self.agreed_time(),
-            has_lease: self.right.is_held(),
-            handing_to: self.right.handing_to(),
-        };
-        let refused = match admission::admit(txn, standing) {
+        let refused = match admission::admit(txn, self.standing()) {
             Ok(()) => return Ok(Ok(())),
             Err(Stop::Storage(error)) => return Err(error),
             Err(Stop::Refused(refused)) => refused,
@@ -230,15 +224,22 @@ impl<R: Runtime> Plumbing for Commercial<R> {
     }
 
     fn readiness(&self) -> Result<(), Cow<'static, str>> {
-        if self.is_primary() && self.is_imported.load(Ordering::Acquire) {
-            return Err("the data was imported and the peers are not heard yet".into());
-        }
-        if self.is_primary() && !self.right.is_held() {
-            let why = self.hq.seen().and_then(|view| view.why);
-            let why = why.map_or(String::new(), |why| format!(": {why}"));
-            return Err(format!("this primary holds no lease{why}").into());
-        }
-        Ok(())
+        let floor = Floor { ms: self.store.floor_ms(), counter: 0 };
+        let judged = admission::judge(self.standing(), self.epoch(), self.store.now(), floor);
+        Err(match judged {
+            Ok(()) | Err(Refused::NotPrimary(_)) => return Ok(()),
+            Err(Refused::Imported) => "the data was imported and the peers are not heard yet".into(),
+            Err(Refused::Clock) => {
+                "this server's clock, or a timestamp that it has seen, is too far off its peers' clocks"
+                    .into()
+            }
+            Err(Refused::NoLease) => {
+                let why = self.hq.seen().and_then(|view| view.why);
+                let why = why.map_or(String::new(), |why| format!(": {why}"));
+                format!("this primary holds no lease{why}").into()
+            }
+            Err(Refused::HandingOver(to)) => format!("this primary is handing over to {to}").into(),
+        })
     }
 
     fn mark_read(&self, headers: &mut HeaderMap) {
@@ -304,6 +305,17 @@ impl<R: Runtime> Plumbing for Commercial<R> {
 }
 
 impl<R: Runtime> Commercial<R> {
+    /// What decides here whether a client may write, beside the store.
+    fn standing(&self) -> Standing {
+        Standing {
+            pop: self.store.pop(),
+            is_imported: self.is_imported.load(Ordering::Acquire),
+            agreed: self.agreed_time(),
+            has_lease: self.right.is_held(),
+            handing_to: self.right.handing_to(),
+        }
+    }
+
     /// What the peers' clocks show, if any is known.
     fn agreed_time(&self) -> Option<UnixTime> {
         let origin_ms = *lock(&self.peers_origin_ms);

@@ -23,8 +23,15 @@ pub(super) fn ready<P: Plumbing>(
     request: &ApiRequest<P>,
 ) -> Result<Response, Problem> {
     request.query(&[])?;
-    let stopping = if api.connections.is_stopping() { Err("stopping".into()) } else { Ok(()) };
-    Ok(status(stopping.and_then(|()| api.plumbing.readiness())))
+    Ok(status(readiness(api)))
+}
+
+/// Why what is asked of this server's role is refused, if it is.
+fn readiness<P: Plumbing>(api: &Api<P>) -> Result<(), Cow<'static, str>> {
+    if api.connections.is_stopping() {
+        return Err("stopping".into());
+    }
+    api.plumbing.readiness()
 }
 
 pub(super) fn role<P: Plumbing>(
@@ -35,12 +42,13 @@ pub(super) fn role<P: Plumbing>(
     request.query(&[])?;
     let is_primary = api.plumbing.role() == Role::Primary;
     let health = match (is_primary, wants_primary) {
-        (true, true) if !api.plumbing.may_acknowledge() => Err("this primary holds no lease"),
-        (true, true) | (false, false) => Ok(()),
-        (true, false) => Err("this is the primary"),
-        (false, true) => Err("this is a backup"),
+        // Whoever is sent here to write is to be able to.
+        (true, true) => readiness(api),
+        (false, false) => Ok(()),
+        (true, false) => Err("this is the primary".into()),
+        (false, true) => Err("this is a backup".into()),
     };
-    Ok(status(health.map_err(Cow::Borrowed)))
+    Ok(status(health))
 }
 
 pub(super) fn node<P: Plumbing>(

@@ -3,7 +3,7 @@
 use crate::commands::at;
 use clavitor_tests::binary::run;
 use clavitor_tests::wait::seconds;
-use clavitor_tests::{Cluster, Edition, Fault, ServerBuilder, eventually};
+use clavitor_tests::{Cluster, Edition, Fault, Server, ServerBuilder, eventually};
 
 /// Empties the killed primary's directory, imports the file into it and starts it again.
 fn restart_from_export(cluster: &mut Cluster, file: &str) {
@@ -64,8 +64,10 @@ fn an_imported_primary_without_peers_takes_writes_once_it_is_promoted() {
     restart_from_export(&mut cluster, &file);
     let primary = cluster.primary();
     primary.put("v", "e", b"y").expect_problem(503, "CV-IMPORTED");
+    assert_probes(&cluster.pops[0].server, 503);
     primary.promote().expect(200);
     primary.put("v", "e", b"y").expect(200);
+    assert_probes(&cluster.pops[0].server, 200);
     cluster.pops[1].server.start_again();
     let backup = cluster.backup();
     eventually("the backup follows", seconds(20), || {
@@ -97,4 +99,14 @@ fn a_second_live_data_directory_under_one_pop_id_is_refused_and_alerted() {
     });
     assert!(cluster.backup().blob("v", "later").is_some());
     assert!(impostor.client().list("v").is_empty(), "the impostor got nothing");
+}
+
+/// Whoever sends writes by a probe, and whoever reads `status`, is told the same as who writes.
+#[track_caller]
+fn assert_probes(primary: &Server, status: u16) {
+    for probe in ["/readyz", "/role/primary"] {
+        assert_eq!(primary.anonymous().fetch(probe).status, status, "{probe}");
+    }
+    let shown = at(primary, Edition::Commercial, &["status"]);
+    assert_eq!(shown.stdout.contains("ready    yes"), status == 200, "{}", shown.stdout);
 }

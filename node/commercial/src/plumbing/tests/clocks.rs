@@ -54,8 +54,13 @@ fn clocks_that_differ_by_more_than_five_minutes_stop_client_writes_until_they_ag
     for ahead_ms in [3_600_000, -3_600_000] {
         set_peers_ahead(&cluster, A, ahead_ms);
         assert_eq!(cluster.write(A, "k", "1"), Err("CV-CLOCK"));
+        let why = cluster.commercial(A).readiness().unwrap_err();
+        assert!(why.contains("clock"), "{why}");
+        set_peers_ahead(&cluster, B, ahead_ms);
+        assert_eq!(cluster.commercial(B).readiness(), Ok(()), "a backup stamps nothing");
     }
     set_peers_ahead(&cluster, A, 60_000);
+    assert_eq!(cluster.commercial(A).readiness(), Ok(()));
     assert!(cluster.write(A, "k", "1").is_ok());
 }
 
