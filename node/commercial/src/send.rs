@@ -20,7 +20,8 @@ pub(crate) const FRAMES_PATH: &str = "/v1/replication/frames";
 
 impl<R: Runtime> Commercial<R> {
     /// Builds the ordered frame and, if there is anything to say, sends it. What was built is told
-    /// at once; the answer comes later.
+    /// at once; the answer comes later. If there is nothing to say the machine goes on looking, and
+    /// over millions of changes that takes a while: whatever else it has to hear comes in between.
     pub(crate) fn send_frame(self: &Arc<Self>, peer: u8, order: &Order, facts: &mut Vec<Input>) {
         let Some(keys) = self.keys.clone() else { return };
         let window = window_of(R::FOOTPRINT);
@@ -32,12 +33,14 @@ impl<R: Runtime> Commercial<R> {
         let records = load.records.len() as u64;
         let built = self.sender(&keys).build(peer, order, load);
         built.alert.into_iter().for_each(|alert| self.alert_operator(alert));
+        let Some(sealed) = built.sealed else {
+            self.mailbox.push(built.fact);
+            return;
+        };
         facts.push(built.fact);
-        if let Some(sealed) = built.sealed {
-            self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
-            self.counters.records_sent.fetch_add(records, Ordering::Relaxed);
-            self.post(peer, order, sealed, keys);
-        }
+        self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
+        self.counters.records_sent.fetch_add(records, Ordering::Relaxed);
+        self.post(peer, order, sealed, keys);
     }
 
     fn sender<'a>(&'a self, keys: &'a Keys) -> Sender<'a> {

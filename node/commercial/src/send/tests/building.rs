@@ -245,3 +245,15 @@ fn frames_that_ended_are_not_remembered() {
     assert!(lock(&cluster.commercial(A).sent).ops().count() <= 66, "after hellos");
     assert_eq!(cluster.dirty(A, B), 0);
 }
+
+#[test]
+fn changes_that_are_not_owed_do_not_keep_the_machine_from_what_else_it_has_to_hear() {
+    let mut cluster = cut_off();
+    cluster.write(A, "k", "x").unwrap();
+    let (owed, nothing) = (order(&cluster, 0), order(&cluster, 1));
+    let mut facts = Vec::new();
+    cluster.commercial(A).send_frame(0, &owed, &mut facts);
+    assert_eq!(facts.len(), 1, "an answer cannot overtake it");
+    cluster.commercial(A).send_frame(0, &nothing, &mut facts);
+    assert_eq!(facts.len(), 1, "it waits its turn in the mailbox");
+}
