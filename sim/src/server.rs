@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use clavitor_commercial::alerts;
 use clavitor_commercial::cluster::Cluster;
-use clavitor_commercial::debt;
+use clavitor_commercial::debt::{self, SHOWN_ROWS_MAX};
 use clavitor_commercial::frame::Member;
 use clavitor_commercial::pop::{CommercialPop, Effect, Input};
 use clavitor_commercial::replication::View;
@@ -281,7 +281,8 @@ impl Server {
     pub fn dirty(&self) -> u64 {
         let Some(process) = &self.process else { return 0 };
         let peers = self.cluster.peer_urls.iter().zip(&process.views);
-        let debts = peers.map(|(url, view)| debt::of(&Reader::new(&self.disk), url, view));
+        let debts =
+            peers.map(|(url, view)| debt::of(&Reader::new(&self.disk), url, view, SHOWN_ROWS_MAX));
         debts.map(|debt| debt.map_or(0, |debt| debt.records)).sum()
     }
 

@@ -11,7 +11,14 @@ use crate::load::is_owed;
 use crate::replication::{Order, View};
 use crate::tables;
 
-/// What a peer is owed.
+/// The most changes that are looked at for what a renewal of the lease says about all peers together:
+/// it has a second for everything, and voters wait for the same thread.
+pub const RENEWAL_ROWS_MAX: usize = 10_000;
+
+/// The most changes that are looked at for one peer when somebody asks.
+pub const SHOWN_ROWS_MAX: usize = 100_000;
+
+/// What a peer is owed, as far as was looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Debt {
     /// How many records.
@@ -20,14 +27,25 @@ pub struct Debt {
     pub bytes: u64,
     /// Since when the oldest has been owed.
     pub oldest: Option<UnixTime>,
+    /// Whether there were more changes than may be looked at: it is so much, or more.
+    pub is_or_more: bool,
 }
 
-/// What the peer at a URL is owed, by what its machine shows.
-pub fn of<R: Rows>(reader: &Reader<'_, R>, url: &str, view: &View) -> Result<Debt, StoreError> {
+/// What the peer at a URL is owed, by what its machine shows; looks at `rows_max` changes.
+pub fn of<R: Rows>(
+    reader: &Reader<'_, R>,
+    url: &str,
+    view: &View,
+    rows_max: usize,
+) -> Result<Debt, StoreError> {
     let order = everything(tables::peer(reader, url)?.identity, view);
     let setbacks = tables::setbacks(reader, url)?;
     let mut debt = Debt { records: u64::from(setbacks), ..Debt::default() };
-    for row in reader.changes(view.settled_to)? {
+    for (rows, row) in reader.changes(view.settled_to)?.enumerate() {
+        if rows >= rows_max {
+            debt.is_or_more = true;
+            break;
+        }
         let (_, change, _) = row?;
         if is_owed(&change, &order) {
             debt.records += 1;
@@ -39,7 +57,8 @@ pub fn of<R: Rows>(reader: &Reader<'_, R>, url: &str, view: &View) -> Result<Deb
     Ok(debt)
 }
 
-/// Whether the source of a frame has everything this server owes it; asked in answer to a hello.
+/// Whether the source of a frame has everything this server owes it; asked in answer to a hello. If
+/// that takes a look at more than [`SHOWN_ROWS_MAX`] changes, it is not said yet.
 pub fn owes_nothing<R: Rows>(
     reader: &Reader<'_, R>,
     view: &View,
@@ -52,9 +71,16 @@ pub fn owes_nothing<R: Rows>(
     if identity != Some(source) || !is_shown || tables::setbacks(reader, &frame.source.url)? > 0 {
         return Ok(false);
     }
-    let order = everything(identity, view);
-    for row in reader.changes(view.settled_to)? {
-        if is_owed(&row?.1, &order) {
+    is_nothing_owed(reader, &everything(identity, view), SHOWN_ROWS_MAX)
+}
+
+fn is_nothing_owed<R: Rows>(
+    reader: &Reader<'_, R>,
+    order: &Order,
+    rows_max: usize,
+) -> Result<bool, StoreError> {
+    for (rows, row) in reader.changes(order.after)?.enumerate() {
+        if rows >= rows_max || is_owed(&row?.1, order) {
             return Ok(false);
         }
     }
@@ -73,3 +99,6 @@ fn everything(identity: Option<(PopId, StoreId)>, view: &View) -> Order {
         covered: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use clavitor_commercial::debt::RENEWAL_ROWS_MAX;
 use clavitor_commercial::epoch;
 use clavitor_commercial::lease::{self, Draft, Effect, Renewed};
 use clavitor_commercial::pop::Input;
@@ -192,7 +193,8 @@ impl<R: Runtime> Commercial<R> {
     fn about(&self, at: &At) -> Value {
         let (_, views) = self.views();
         let now = wall::unix_time();
-        let debts = self.debts(&views).unwrap_or_default();
+        let rows_max = RENEWAL_ROWS_MAX / views.len().max(1);
+        let debts = self.debts(&views, rows_max).unwrap_or_default();
         let dirty: Vec<Value> = views
             .iter()
             .zip(&debts)
@@ -200,6 +202,7 @@ impl<R: Runtime> Commercial<R> {
                 json!({
                     "peer": view.pop,
                     "dirty": debt.records,
+                    "dirty_or_more": debt.is_or_more,
                     "oldest_dirty_ms": debt.oldest.map(|oldest| now.0.saturating_sub(oldest.0)),
                     "state": crate::operate::state(view.state),
                 })
@@ -270,3 +273,6 @@ impl<R: Runtime> Commercial<R> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

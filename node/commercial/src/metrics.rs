@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use clavitor_commercial::alerts::View;
+use clavitor_commercial::debt::SHOWN_ROWS_MAX;
 use clavitor_commercial::tarpit::Totals;
 use clavitor_node::api::metric_head;
 use clavitor_node::runtime::Runtime;
@@ -18,13 +19,23 @@ impl<R: Runtime> Commercial<R> {
         self.write_tarpit(out);
         self.write_alert_metrics(out);
         let (_, views) = self.views();
-        let Ok(debts) = self.debts(&views) else { return };
+        let Ok(debts) = self.debts(&views, SHOWN_ROWS_MAX) else { return };
         let now = wall::unix_time();
         let peer = |index: usize| self.cluster.peer_urls.get(index).cloned().unwrap_or_default();
         metric_head(out, "clavitor_peer_dirty", "gauge", "Records owed to a peer.");
         for (index, debt) in debts.iter().enumerate() {
             let _ =
                 writeln!(out, "clavitor_peer_dirty{{peer=\"{}\"}} {}", peer(index), debt.records);
+        }
+        let help = "1 if records or bytes owed to a peer are so many or more.";
+        metric_head(out, "clavitor_peer_dirty_or_more", "gauge", help);
+        for (index, debt) in debts.iter().enumerate() {
+            let is_or_more = u8::from(debt.is_or_more);
+            let _ = writeln!(
+                out,
+                "clavitor_peer_dirty_or_more{{peer=\"{}\"}} {is_or_more}",
+                peer(index)
+            );
         }
         metric_head(out, "clavitor_peer_dirty_bytes", "gauge", "Bytes owed to a peer.");
         for (index, debt) in debts.iter().enumerate() {

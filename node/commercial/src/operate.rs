@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use clavitor_commercial::debt::{self, Debt};
+use clavitor_commercial::debt::{self, Debt, SHOWN_ROWS_MAX};
 use clavitor_commercial::epoch;
 use clavitor_commercial::pop::Input;
 use clavitor_commercial::replication::{State, View};
@@ -20,11 +20,12 @@ use serde_json::{Value, json};
 use crate::Commercial;
 
 impl<R: Runtime> Commercial<R> {
-    /// What every peer is owed, in the order of the configuration.
-    pub(crate) fn debts(&self, views: &[View]) -> Result<Vec<Debt>, StoreError> {
+    /// What every peer is owed, in the order of the configuration; `rows_max` changes are looked at for
+    /// each.
+    pub(crate) fn debts(&self, views: &[View], rows_max: usize) -> Result<Vec<Debt>, StoreError> {
         self.store.read(|reader| {
             let peers = self.cluster.peer_urls.iter().zip(views);
-            peers.map(|(url, view)| debt::of(reader, url, view)).collect()
+            peers.map(|(url, view)| debt::of(reader, url, view, rows_max)).collect()
         })
     }
 
@@ -36,7 +37,7 @@ impl<R: Runtime> Commercial<R> {
         api.authorize(request, Scope::Admin, None)?;
         request.query(&[])?;
         let (at, views) = self.views();
-        let debts = self.debts(&views).map_err(|error| api.read_error(&error))?;
+        let debts = self.debts(&views, SHOWN_ROWS_MAX).map_err(|error| api.read_error(&error))?;
         let age_ms = wall::instant().ms_since(at);
         let peers: Vec<Value> = (0u8..)
             .zip(views.iter().zip(&debts))
@@ -109,6 +110,7 @@ fn row(url: &str, view: &View, debt: &Debt, age_ms: u64) -> Value {
         "url": url,
         "state": state(view.state),
         "dirty": debt.records,
+        "dirty_or_more": debt.is_or_more,
         "dirty_bytes": debt.bytes,
         "oldest_dirty_ms": oldest_ms,
         "attempt": view.attempt,

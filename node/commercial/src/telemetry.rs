@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use clavitor_commercial::alerts;
-use clavitor_commercial::debt::Debt;
+use clavitor_commercial::debt::{Debt, SHOWN_ROWS_MAX};
 use clavitor_commercial::replication::View;
 use clavitor_core::id::Seq;
 use clavitor_core::time::UnixTime;
@@ -40,7 +40,7 @@ impl<R: Runtime> Commercial<R> {
     fn replication_report(&self) -> Value {
         let (_, views) = self.views();
         // A store that cannot be read still reports that it runs.
-        let debts = self.debts(&views).ok();
+        let debts = self.debts(&views, SHOWN_ROWS_MAX).ok();
         let debt = |index: usize| debts.as_ref().and_then(|debts| debts.get(index));
         let (last, now) = (self.store.last(), wall::unix_time());
         let peers = views.iter().enumerate();
@@ -65,6 +65,7 @@ fn row(view: &View, debt: Option<&Debt>, last: Seq, now: UnixTime) -> Value {
         "peer": view.pop,
         "state": state(view.state),
         "dirty": debt.map(|debt| debt.records),
+        "dirty_or_more": debt.map(|debt| debt.is_or_more),
         "dirty_bytes": debt.map(|debt| debt.bytes),
         "oldest_dirty_ms": debt.and_then(|debt| debt.oldest).map(age_ms),
         "lag": last.0.saturating_sub(view.settled_to.0),

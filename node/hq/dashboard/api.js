@@ -63,6 +63,7 @@ function readPop(pop, leaseMs) {
     uptimeS: number(pop.uptime_s, null),
     entries: number(pop.entries, null),
     dirty: number(pop.dirty, null),
+    isDirtyOrMore: flag(pop.dirty_or_more, false),
     oldestDirtyMs: number(pop.oldest_dirty_ms, null),
     tarpitHeld: number(pop.tarpit_held, 0),
     clockAheadMs: number(pop.clock_ahead_ms, null),

@@ -110,7 +110,8 @@ function popRow() {
     mark(name.parentElement, "title", pop.url);
     reshape(dot, state);
     show(roleWords, state.words);
-    const lag = [pop.dirty > 0 ? `${pop.dirty.toLocaleString("en-GB")} dirty` : "", pop.behind > 0 ? `${pop.behind.toLocaleString("en-GB")} behind` : ""];
+    const isDirty = pop.dirty > 0 || pop.isDirtyOrMore;
+    const lag = [isDirty ? `${pop.dirty.toLocaleString("en-GB")}${pop.isDirtyOrMore ? "+" : ""} dirty` : "", pop.behind > 0 ? `${pop.behind.toLocaleString("en-GB")} behind` : ""];
     show(stock.first, pop.dirty === null ? "–" : lag.filter(Boolean).join(", ") || "in step");
     const oldest = pop.dirty > 0 && pop.oldestDirtyMs !== null ? `oldest ${duration(pop.oldestDirtyMs)}` : "";
     show(stock.second, oldest || (pop.entries === null ? "" : count(pop.entries, "entry", "entries")));

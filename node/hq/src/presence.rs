@@ -69,6 +69,9 @@ pub(crate) struct Dirty {
     pub(crate) peer: Option<PopId>,
     /// How many records.
     pub(crate) dirty: u64,
+    /// Whether it is so many or more: a POP does not count on for ever.
+    #[serde(default)]
+    pub(crate) dirty_or_more: bool,
     /// Since when the oldest of them, in milliseconds.
     pub(crate) oldest_dirty_ms: Option<u64>,
     /// How sending goes on.
@@ -166,5 +169,18 @@ impl Presence {
         let known =
             |(name, seen): (&Name, &Seen)| Some((name.clone(), seen.known.clone(), seen.at?));
         pops.iter().filter_map(known).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debt_is_all_there_is_unless_the_pop_says_otherwise() {
+        let read = |text: &str| serde_json::from_str::<Dirty>(text).map(|it| it.dirty_or_more);
+        let debt = r#"{"peer":null,"dirty":3,"oldest_dirty_ms":null,"state":"idle""#;
+        assert!(!read(&format!("{debt}}}")).unwrap());
+        assert!(read(&format!("{debt},\"dirty_or_more\":true}}")).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! [P3] With nothing dirty the worker has no timer.
 
-use clavitor_commercial::debt;
+use clavitor_commercial::debt::{self, SHOWN_ROWS_MAX};
 use clavitor_commercial::replication::{ANNOUNCE_MS, State};
 use clavitor_core::id::Seq;
 use clavitor_core::store::Reader;
@@ -85,11 +85,10 @@ pub(super) fn is_unsettled(server: &Server, process: &Process) -> bool {
 /// Whether any peer is owed anything, or bookkeeping about it is under way.
 pub(super) fn is_dirty(server: &Server, process: &Process) -> bool {
     let reader = Reader::new(&server.disk);
+    let mut peers = server.cluster.peer_urls.iter().zip(&process.views);
     is_unsettled(server, process)
-        || server
-            .cluster
-            .peer_urls
-            .iter()
-            .zip(&process.views)
-            .any(|(url, view)| debt::of(&reader, url, view).expect("rows are whole").records > 0)
+        || peers.any(|(url, view)| {
+            let debt = debt::of(&reader, url, view, SHOWN_ROWS_MAX).expect("rows are whole");
+            debt.records > 0 || debt.is_or_more
+        })
 }

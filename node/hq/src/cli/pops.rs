@@ -97,6 +97,8 @@ fn row(cluster: &Value, pop: &Value) -> Vec<String> {
     let number = pop.get("epoch").map_or_else(|| "-".to_owned(), |epoch| field(epoch, "number"));
     let ago = |text: String| if text == "-" { text } else { format!("{text} ago") };
     let [role, dirty, url] = ["role", "dirty", "url"].map(|name| field(pop, name));
+    let is_or_more = pop.get("dirty_or_more").and_then(Value::as_bool).unwrap_or_default();
+    let dirty = if is_or_more { dirty + "+" } else { dirty };
     let (id, cluster) = (field(pop, "pop"), field(cluster, "name"));
     vec![cluster, id, role, number, ms("lease_ms_left"), dirty, ago(ms("last_seen_ms")), url]
 }

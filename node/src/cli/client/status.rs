@@ -110,12 +110,16 @@ fn peers(replication: Option<&Value>, console: &Console<'_>) -> String {
     let time = |peer: &Value, name: &str| {
         peer.get(name).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), duration)
     };
+    let or_more = |peer: &Value, name: &str| {
+        let is_it = peer.get("dirty_or_more").and_then(Value::as_bool).unwrap_or_default();
+        format!("{}{}", field(peer, name), if is_it { "+" } else { "" })
+    };
     let row = |peer: &Value| {
         vec![
             field(peer, "peer"),
             field(peer, "state"),
-            field(peer, "dirty"),
-            field(peer, "dirty_bytes"),
+            or_more(peer, "dirty"),
+            or_more(peer, "dirty_bytes"),
             time(peer, "oldest_dirty_ms"),
             time(peer, "next_retry_ms"),
             field(peer, "last_ack_at"),

@@ -53,7 +53,7 @@ fn walk(path: &str, value: &Value, found: &mut BTreeSet<(String, String)>) {
         Value::String(_) => "text",
         Value::Number(number) if number.is_u64() => "number",
         Value::Number(_) => "decimal",
-        Value::Bool(_) => "yes or no",
+        Value::Bool(_) => "flag",
     };
     found.insert((path.to_owned(), kind.to_owned()));
 }

@@ -72,6 +72,19 @@ fn peers(state: &str) -> Vec<u8> {
 }
 
 #[test]
+fn status_says_if_more_is_owed_than_was_counted() {
+    let replication = |is_or_more: bool| {
+        ok(&json!({ "peers": [{ "peer": "b", "url": "http://b", "state": "idle", "dirty": 5,
+                    "dirty_bytes": 50, "dirty_or_more": is_or_more, "oldest_dirty_ms": 61000 }] }))
+    };
+    for (is_or_more, shown) in [(false, " 5      50     "), (true, " 5+     50+    ")] {
+        let answers = vec![node(), replication(is_or_more), ok(&json!({ "status": "ok" }))];
+        let (ran, _) = run_against(answers, Action::Status { is_json: false }, b"");
+        assert!(ran.out.contains(shown), "{}", ran.out);
+    }
+}
+
+#[test]
 fn status_is_fine_or_degraded() {
     let status = |answers, is_json| run_against(answers, Action::Status { is_json }, b"").0;
     let ready = || ok(&json!({ "status": "ok" }));

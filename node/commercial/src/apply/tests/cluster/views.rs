@@ -1,5 +1,6 @@
 //! What can be seen of a cluster.
 
+use clavitor_commercial::debt::SHOWN_ROWS_MAX;
 use clavitor_commercial::replication::View;
 use clavitor_core::alert::AlertType;
 use clavitor_core::record::Record;
@@ -35,7 +36,7 @@ impl Cluster {
         let (_, views) = self.commercial(at).views();
         let url = format!("http://{}", NAMES[of]);
         let index = self.commercial(at).cluster.peer_urls.iter().position(|it| *it == url);
-        self.commercial(at).debts(&views).unwrap()[index.unwrap()].records
+        self.commercial(at).debts(&views, SHOWN_ROWS_MAX).unwrap()[index.unwrap()].records
     }
 
     pub(crate) fn assert_same(&self) {
