@@ -74,6 +74,7 @@ impl<R: Runtime> Commercial<R> {
         let (edition, name) = (self.clone(), entry.clone());
         let restored = self.store.write(HEAD_BYTES_MAX, move |txn| {
             edition.admit(txn)?.map_err(Stop::Refused)?;
+            access.recheck(txn)?;
             let restored = journal::restore(txn, &vault, &name, lost);
             restored.map_err(|stop| stop.map(|journal::NotFound| Code::NotFound.into()))
         });

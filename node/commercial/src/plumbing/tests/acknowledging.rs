@@ -1,5 +1,7 @@
+use clavitor_core::token;
+
 use super::super::*;
-use super::requests::{ask, store_token};
+use super::requests::{ask, ask_late, store_token};
 use crate::apply::tests::cluster::{A, Cluster};
 
 const UNKNOWN: &str = "CV-OUTCOME-UNKNOWN";
@@ -49,4 +51,24 @@ fn a_write_that_happened_is_answered_by_who_may_acknowledge_alone() {
     is_answered_with(&mut cluster, "DELETE /v1/vaults/v/entries/k", "204 ");
     let make = "POST /v1/tokens\nContent-Length: 17\r\n\r\n{\"scope\":\"admin\"}";
     is_answered_with(&mut cluster, make, "201 ");
+}
+
+#[test]
+fn a_token_that_is_revoked_before_its_writes_turn_comes_writes_nothing() {
+    let mut cluster = Cluster::new(2);
+    let heads = [
+        "PUT /v1/vaults/v/entries/k\nContent-Length: 0\r\n",
+        "POST /v1/vaults/v/conflicts/5-0-a.6b/restore\nContent-Length: 0\r\n",
+        "DELETE /v1/tokens/090909090909090909090909",
+    ];
+    for (id, head) in (10..).zip(heads) {
+        let access = store_token(&cluster, id);
+        let (revoked, last) = (access.id, cluster.store(A).last());
+        let revoke = move |txn: &mut Transaction<'_>| {
+            token::revoke(txn, revoked, |_| true, None).unwrap();
+        };
+        let said = ask_late(&mut cluster, &access, head, revoke, |_| {});
+        assert!(said.starts_with("401 "), "{head}: {said}");
+        assert_eq!(cluster.store(A).last(), last.next(), "but for the revocation");
+    }
 }

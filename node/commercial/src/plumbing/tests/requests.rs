@@ -78,13 +78,16 @@ pub(super) fn store_token(cluster: &Cluster, id: u8) -> Presented {
     presented
 }
 
-/// The store's writer waits until the gate is dropped.
-fn close_gate(cluster: &Cluster) -> Sender<()> {
+/// The store's writer waits until the gate is dropped; then it does this first.
+fn close_gate(
+    cluster: &Cluster,
+    mut first: impl FnMut(&mut Transaction<'_>) + Send + 'static,
+) -> Sender<()> {
     let (gate, opened) = channel();
     let store = cluster.store(A).clone();
-    let wait = move |_: &mut Transaction<'_>| {
-        // It is dropped, and nothing is sent.
+    let wait = move |txn: &mut Transaction<'_>| {
         let _ = opened.recv();
+        first(txn);
         Ok(())
     };
     cluster.executor.spawn(A, async move {
@@ -102,6 +105,17 @@ pub(super) fn ask(
     head: &str,
     meanwhile: impl FnOnce(&Commercial<TestRuntime>),
 ) -> String {
+    ask_late(cluster, access, head, |_| {}, meanwhile)
+}
+
+/// The same for a write that has to wait for its turn, behind what is done `first`.
+pub(super) fn ask_late(
+    cluster: &mut Cluster,
+    access: &Presented,
+    head: &str,
+    first: impl FnMut(&mut Transaction<'_>) + Send + 'static,
+    meanwhile: impl FnOnce(&Commercial<TestRuntime>),
+) -> String {
     let commercial = cluster.commercial(A).clone();
     *lock(&commercial.peers_origin_ms) = None;
     let connections = Connections::default();
@@ -116,7 +130,7 @@ pub(super) fn ask(
     );
     let client = Client { request: Some(request), got: got.clone() };
     let timer = commercial.runtime.timer();
-    let gate = close_gate(cluster);
+    let gate = close_gate(cluster, first);
     cluster.executor.spawn(A, async move {
         let slot = connections.admit().unwrap();
         let (remote, budget) = (SocketAddr::from(([127, 0, 0, 1], 1)), BodyBudget::of(1 << 20));
