@@ -1,8 +1,7 @@
 //! Writes what HQ decides and sees, in the order it was ordered: whatever waits shares one
 //! transaction.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clavitor_core::id::OpId;
 use clavitor_core::time::UnixTime;
@@ -10,9 +9,10 @@ use clavitor_hq_core::control::{ClusterName, Input, Row};
 use clavitor_node::log;
 
 use crate::history::Happened;
+use crate::lock;
 use crate::mailbox::Mailbox;
 use crate::presence::Known;
-use crate::registry::{Name, Registry};
+use crate::registry::{Fault, Name, Registry};
 
 /// The most orders of one transaction.
 const BATCH_MAX: usize = 256;
@@ -48,24 +48,24 @@ pub(crate) struct Work {
     health: Arc<Health>,
 }
 
-/// Whether the disk takes what it is given.
+/// What is wrong with the disk, if anything is.
 #[derive(Debug, Default)]
 struct Health {
-    is_failing: AtomicBool,
+    fault: Mutex<Option<Fault>>,
 }
 
 impl Health {
-    /// Tells a person, once, that it does not; and once that it does again.
-    fn note(&self, is_kept: bool) {
-        if self.is_failing.swap(!is_kept, Ordering::AcqRel) != is_kept {
+    /// Tells a person, once, that it does not take what it is given; and once that it does again.
+    fn note(&self, kept: Result<(), Fault>) {
+        let before = std::mem::replace(&mut *lock(&self.fault), kept.err());
+        if before == kept.err() {
             return;
         }
-        log::line(match is_kept {
-            true => "what HQ decides is stored again",
-            false => {
-                "error: HQ has no room to store what it decides, so nobody is promoted and no member \
-                 is added: free the disk"
-            }
+        log::line(&match kept {
+            Ok(()) => "what HQ decides is stored again".to_owned(),
+            Err(fault) => format!(
+                "error: HQ cannot store what it decides, so nobody is promoted and no member is added: {fault}"
+            ),
         });
     }
 }
@@ -77,9 +77,9 @@ impl Keeper {
         (Keeper { orders: sender, health: health.clone() }, Work { orders: receiver, health })
     }
 
-    /// Whether the disk does not take what it is given.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.health.is_failing.load(Ordering::Acquire)
+    /// Why the disk does not take what it is given, if it does not.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        *lock(&self.health.fault)
     }
 
     /// What comes from now on is not kept.
@@ -114,8 +114,9 @@ impl Work {
                 }
             };
             let ops: Vec<OpId> = batch.iter().filter_map(op).collect();
-            let is_kept = registry.keep(batch).await;
-            health.note(is_kept);
+            let kept = registry.keep(batch).await;
+            health.note(kept);
+            let is_kept = kept.is_ok();
             ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
         }
     }
@@ -124,6 +125,19 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_disk_is_told_in_its_own_words() {
+        let (keeper, work) = Keeper::new();
+        assert_eq!(keeper.fault(), None);
+        for fault in [Fault::Full, Fault::Damaged] {
+            work.health.note(Err(fault));
+            assert_eq!(keeper.fault(), Some(fault));
+        }
+        assert!(!Fault::Damaged.to_string().contains("room"));
+        work.health.note(Ok(()));
+        assert_eq!(keeper.fault(), None);
+    }
 
     #[test]
     fn what_nobody_waits_for_is_left_out_before_it_fills_the_memory() {

@@ -28,7 +28,7 @@ use crate::tables::{
     read_pop_key,
 };
 
-pub use error::{KeepError, OpenError};
+pub use error::{Fault, KeepError, OpenError};
 
 /// The version of the layout of HQ's tables.
 pub const SCHEMA: u32 = 1;
@@ -162,10 +162,8 @@ impl Registry {
     where
         T: Serialize + Send + 'static,
     {
-        let kept = self
-            .store
-            .write_blocking::<(), (), _>(move |txn| txn.set_fact(name, &value).map_err(Stop::from));
-        kept.map_err(|_| StoreError::Full)
+        let keep = move |txn: &mut Transaction<'_>| txn.set_fact(name, &value).map_err(Stop::from);
+        Ok(self.store.write_blocking(keep).map_err(Fault::from)?)
     }
 
     /// Gives a POP its token, or another one in place of it.
@@ -238,13 +236,13 @@ impl Registry {
         })
     }
 
-    /// Keeps all of this, or nothing of it; whether it is on disk.
-    pub(crate) async fn keep(&self, batch: Vec<Keep>) -> bool {
+    /// Keeps all of this, or nothing of it.
+    pub(crate) async fn keep(&self, batch: Vec<Keep>) -> Result<(), Fault> {
         let keep = move |txn: &mut Transaction<'_>| {
             let rows = txn.rows_mut();
-            batch.iter().try_for_each(|keep| keep_one(rows, keep)).map_err(Stop::<()>::from)
+            batch.iter().try_for_each(|keep| keep_one(rows, keep)).map_err(Stop::from)
         };
-        self.store.write(0, keep).await.is_ok()
+        Ok(self.store.write(0, keep).await?)
     }
 
     /// Some of what happened.

@@ -14,10 +14,10 @@ pub(super) fn live<R: Runtime>(request: &HqRequest<R>) -> Result<Response, Probl
 
 pub(super) fn ready<R: Runtime>(api: &Api<R>, request: &HqRequest<R>) -> Result<Response, Problem> {
     request.query(&[])?;
-    let reason = match api.exchange.keeper.is_failing() {
-        _ if api.connections.is_stopping() => Some("stopping"),
-        true => Some("there is no room to store what HQ decides"),
-        false => None,
+    let fault = api.exchange.keeper.fault();
+    let reason = match api.connections.is_stopping() {
+        true => Some("stopping".to_owned()),
+        false => fault.map(|fault| format!("what HQ decides is not stored: {fault}")),
     };
     if let Some(reason) = reason {
         let document = json!({"status": "unavailable", "reason": reason});

@@ -1,5 +1,6 @@
 //! What can go wrong with HQ's store.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use clavitor_node::store::{self, StoreError, WriteError};
@@ -49,6 +50,52 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// Why the store did not take what HQ itself has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The disk, or what HQ may use of it, is full.
+    Full,
+    /// It may be tried again.
+    Busy,
+    /// What is stored already cannot be read.
+    Damaged,
+    /// The disk failed, and nobody knows what is on it.
+    Unknown,
+}
+
+impl From<WriteError<Infallible>> for Fault {
+    fn from(error: WriteError<Infallible>) -> Self {
+        match error {
+            WriteError::Refused(never) => match never {},
+            WriteError::Full => Fault::Full,
+            WriteError::Busy | WriteError::Stopped => Fault::Busy,
+            WriteError::Damaged => Fault::Damaged,
+            WriteError::Unknown => Fault::Unknown,
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Full => StoreError::Full,
+            Fault::Damaged => StoreError::Damaged("what a start of HQ needs cannot be read"),
+            Fault::Busy | Fault::Unknown => StoreError::Broken(fault.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::Full => "there is no room: free the disk",
+            Fault::Busy => "the store has too much to do, or is being closed",
+            Fault::Damaged => "what is stored already is damaged: see the operators' guide",
+            Fault::Unknown => "the disk failed: see the system's log",
+        })
+    }
+}
 
 /// Why something was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clavitor_core::id::{OpId, StoreId};
@@ -88,7 +89,7 @@ fn led(registry: &Registry, number: u64, pop: &str, start: u64) -> Row {
     let pops = vec!["calgary".parse().unwrap(), "zurich".parse().unwrap()];
     let row = Row { epoch: granted, granted, holder, pops, ..Row::default() };
     let keep = Keep::Cluster(OpId(1), "main".to_owned(), Box::new(row.clone()));
-    assert!(block_on(registry.keep(vec![keep])));
+    block_on(registry.keep(vec![keep])).unwrap();
     row
 }
 
@@ -133,14 +134,26 @@ fn nothing_is_open_about_a_pop_that_was_removed() {
     let registry = scratch.open();
     for pop in ["calgary", "zurich"] {
         block_on(registry.register(name("main", pop), false)).unwrap();
-        assert!(block_on(registry.keep(vec![lost("main", pop)])));
+        block_on(registry.keep(vec![lost("main", pop)])).unwrap();
     }
     assert_eq!(open_incidents(&registry), ["pop_lost", "pop_lost"]);
     assert!(block_on(registry.remove(name("main", "calgary"))).unwrap());
     assert_eq!(open_incidents(&registry), ["pop_lost"]);
     // It was ordered before, and is written after.
-    assert!(block_on(registry.keep(vec![lost("main", "calgary")])));
+    block_on(registry.keep(vec![lost("main", "calgary")])).unwrap();
     assert_eq!(open_incidents(&registry), ["pop_lost"]);
+}
+
+#[test]
+fn damage_is_not_called_a_full_disk() {
+    let scratch = Scratch::new("damage");
+    let registry = scratch.open();
+    let spoilt = registry.store.write_blocking::<_, Infallible, _>(|txn| {
+        txn.rows_mut().put(tables::EVENTS, b"no number", &[]).map_err(Stop::from)
+    });
+    spoilt.unwrap();
+    assert_eq!(block_on(registry.keep(vec![lost("main", "calgary")])), Err(Fault::Damaged));
+    assert!(!StoreError::from(Fault::Damaged).to_string().contains("full"));
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn a_lost_lease_is_over_when_a_primary_holds_one() {
     };
     block_on(registry.take_alert(incidents::Key([1; 16]), alert)).unwrap();
     assert!(registry.is_lease_missed("main") && !registry.is_lease_missed("other"));
-    assert!(block_on(registry.keep(vec![Keep::LeaseHeld("main".to_owned())])));
+    block_on(registry.keep(vec![Keep::LeaseHeld("main".to_owned())])).unwrap();
     assert!(!registry.is_lease_missed("main"));
     assert_eq!(open_incidents(&registry), Vec::<String>::new());
 }
