@@ -20,7 +20,7 @@ use crate::exchange::Exchange;
 use crate::first_start::{self, TokenError};
 use crate::registry::{OpenError, Registry};
 use crate::settings::Settings;
-use crate::{dns, driver};
+use crate::{dns, driver, keeper};
 
 /// How long requests get to finish once HQ is to go, and how long the store gets after that.
 const GRACE: Duration = Duration::from_secs(3);
@@ -97,9 +97,11 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
         let exchange = Arc::new(exchange);
         let (end, ended) = async_channel::bounded(1);
         let (is_kept, kept) = async_channel::bounded(1);
-        let (keeping, mailbox) = (registry.clone(), exchange.mailbox.clone());
+        let (keeping, mailbox, timer) =
+            (registry.clone(), exchange.mailbox.clone(), runtime.clone());
         runtime.spawn(async move {
-            work.run(keeping, mailbox).await;
+            let keep = |batch| keeping.keep(batch);
+            work.run(mailbox, keep, || timer.sleep(keeper::AGAIN)).await;
             drop(is_kept);
         });
         let (driven, timer, broken) = (exchange.clone(), runtime.clone(), end.clone());

@@ -1,24 +1,34 @@
 //! Writes what HQ decides and sees, in the order it was ordered: whatever waits shares one
 //! transaction.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clavitor_core::id::OpId;
 use clavitor_core::time::UnixTime;
-use clavitor_hq_core::control::{ClusterName, Input, Row};
+use clavitor_hq_core::control::{ClusterName, Input, KEEP_AGAIN_MS, Row};
 use clavitor_node::log;
+use futures_util::future::{Either, select};
 
 use crate::history::Happened;
 use crate::lock;
 use crate::mailbox::Mailbox;
 use crate::presence::Known;
-use crate::registry::{Fault, Name, Registry};
+use crate::registry::{Fault, Name};
 
 /// The most orders of one transaction.
 const BATCH_MAX: usize = 256;
 
 /// The most orders that may wait before what nobody waits for is left out.
 const WAITING_MAX: usize = 8_192;
+
+/// The most of what the disk did not take that is given to it again. Of more, what came last is left out:
+/// how an outage began is what a person looks for.
+const OWED_MAX: usize = 1_024;
+
+/// How long to wait for a next order before what the disk did not take is given to it again.
+pub(crate) const AGAIN: Duration = Duration::from_millis(KEEP_AGAIN_MS);
 
 /// Something to keep.
 #[derive(Clone, Debug)]
@@ -33,6 +43,16 @@ pub(crate) enum Keep {
     LeaseHeld(ClusterName),
     /// Another server does not take updates of the zone, and why; `None` is that it does again.
     DnsUpdates(Option<String>),
+}
+
+impl Keep {
+    /// What the machine is to be told about, if it waits: it orders again what was not kept.
+    fn op(&self) -> Option<OpId> {
+        match self {
+            Keep::Cluster(op, ..) => Some(*op),
+            Keep::Happened(_) | Keep::Known(..) | Keep::LeaseHeld(_) | Keep::DnsUpdates(_) => None,
+        }
+    }
 }
 
 /// Takes orders.
@@ -97,34 +117,152 @@ impl Keeper {
 }
 
 impl Work {
-    /// Carries out orders as long as there are any to come.
-    pub(crate) async fn run(self, registry: Registry, mailbox: Arc<Mailbox>) {
+    /// Carries out orders as long as there are any to come. `keep` stores all it is given or nothing, and
+    /// `pause` lasts for [`AGAIN`].
+    pub(crate) async fn run<K, P>(
+        self,
+        mailbox: Arc<Mailbox>,
+        keep: impl Fn(Vec<Keep>) -> K,
+        pause: impl Fn() -> P,
+    ) where
+        K: Future<Output = Result<(), Fault>>,
+        P: Future<Output = ()>,
+    {
         let Work { orders, health } = self;
-        while let Ok(first) = orders.recv().await {
-            let mut batch = vec![first];
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = orders.try_recv()
-            {
-                batch.push(next);
-            }
-            let op = |keep: &Keep| match keep {
-                Keep::Cluster(op, ..) => Some(*op),
-                Keep::Happened(_) | Keep::Known(..) | Keep::LeaseHeld(_) | Keep::DnsUpdates(_) => {
-                    None
-                }
+        // What nobody would order again.
+        let mut owed = Vec::new();
+        loop {
+            let next = match owed.is_empty() {
+                true => Some(orders.recv().await),
+                false => match select(pin!(orders.recv()), pin!(pause())).await {
+                    Either::Left((next, _)) => Some(next),
+                    Either::Right(_) => None,
+                },
             };
-            let ops: Vec<OpId> = batch.iter().filter_map(op).collect();
-            let kept = registry.keep(batch).await;
-            health.note(kept);
-            let is_kept = kept.is_ok();
-            ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
+            let mut batch = std::mem::take(&mut owed);
+            let is_over = matches!(next, Some(Err(_)));
+            if let Some(Ok(first)) = next {
+                batch.push(first);
+                let more = std::iter::from_fn(|| orders.try_recv().ok());
+                batch.extend(more.take(BATCH_MAX - 1));
+            }
+            if !batch.is_empty() {
+                owed = try_once(batch, &mailbox, &health, &keep).await;
+            }
+            if is_over {
+                return;
+            }
         }
     }
 }
 
+/// Gives the disk a batch; what of it is to be given to it again.
+async fn try_once<K: Future<Output = Result<(), Fault>>>(
+    batch: Vec<Keep>,
+    mailbox: &Mailbox,
+    health: &Health,
+    keep: impl Fn(Vec<Keep>) -> K,
+) -> Vec<Keep> {
+    let ops: Vec<OpId> = batch.iter().filter_map(Keep::op).collect();
+    let mut owed: Vec<Keep> = batch.iter().filter(|keep| keep.op().is_none()).cloned().collect();
+    let kept = keep(batch).await;
+    health.note(kept);
+    let is_kept = kept.is_ok();
+    ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
+    // What the store could take at no time must not keep from the disk whatever comes with it.
+    if kept.err().is_none_or(|fault| !fault.may_pass()) {
+        owed.clear();
+    }
+    owed.truncate(OWED_MAX);
+    owed
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use clavitor_node::store::block_on;
+
     use super::*;
+    use crate::history::What;
+
+    fn event(number: usize) -> Keep {
+        let what = What::Registered("calgary".parse().unwrap());
+        Keep::Happened(Happened { at: UnixTime(number as u64), cluster: "main".into(), what })
+    }
+
+    fn row(op: u64) -> Keep {
+        Keep::Cluster(OpId(op), "main".into(), Box::default())
+    }
+
+    /// An order's number, and whether the machine waits for it.
+    fn number(keep: &Keep) -> (u64, bool) {
+        match keep {
+            Keep::Cluster(op, ..) => (op.0, true),
+            Keep::Happened(happened) => (happened.at.0, false),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a disk was given that answers like this, and what the machine was told.
+    fn ran(
+        orders: impl IntoIterator<Item = Keep>,
+        answers: &[Result<(), Fault>],
+    ) -> (Vec<Vec<(u64, bool)>>, Vec<Input>) {
+        let (keeper, work) = Keeper::new();
+        orders.into_iter().for_each(|order| keeper.keep(order));
+        let (mailbox, given) = (Arc::<Mailbox>::default(), RefCell::new(Vec::new()));
+        let keep = |batch: Vec<Keep>| {
+            let mut given = given.borrow_mut();
+            given.push(batch.iter().map(number).collect());
+            if given.len() == answers.len() {
+                keeper.close();
+            }
+            std::future::ready(answers[given.len() - 1])
+        };
+        block_on(work.run(mailbox.clone(), keep, || std::future::ready(())));
+        (given.into_inner(), mailbox.take().into())
+    }
+
+    fn kept(op: u64, is_kept: bool) -> Input {
+        Input::Kept { op: OpId(op), is_kept }
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_given_to_it_again_but_for_what_the_machine_will_order() {
+        let orders = [event(1), row(2), event(3)];
+        let (given, told) = ran(orders, &[Err(Fault::Full), Err(Fault::Busy), Ok(())]);
+        let again = vec![(1, false), (3, false)];
+        assert_eq!(given, [vec![(1, false), (2, true), (3, false)], again.clone(), again]);
+        assert_eq!(told, [kept(2, false)], "it is told once");
+    }
+
+    #[test]
+    fn what_waits_to_be_given_again_comes_first_and_with_what_is_new() {
+        let orders = (0..=BATCH_MAX).map(event).chain([row(9)]);
+        let (given, told) = ran(orders, &[Err(Fault::Full), Ok(())]);
+        assert_eq!(given[1].len(), BATCH_MAX + 2);
+        assert_eq!((given[1][0], given[1][BATCH_MAX + 1]), ((0, false), (9, true)));
+        assert_eq!(told, [kept(9, true)]);
+    }
+
+    #[test]
+    fn what_waits_to_be_given_again_is_bounded() {
+        let mut answers = [Err(Fault::Full); OWED_MAX / BATCH_MAX + 2];
+        answers[OWED_MAX / BATCH_MAX + 1] = Ok(());
+        let given = ran((0..OWED_MAX).map(event), &answers).0;
+        assert_eq!(given.last().map(Vec::len), Some(OWED_MAX), "so many are");
+        let given = ran((0..=OWED_MAX).map(event), &answers).0;
+        let last = given.last().unwrap();
+        assert_eq!((last.len(), last[0]), (OWED_MAX, (0, false)), "how it began is kept");
+    }
+
+    #[test]
+    fn what_the_store_can_never_take_is_not_given_to_it_again() {
+        let (given, told) = ran([event(1), row(2)], &[Err(Fault::Damaged)]);
+        assert_eq!(given.len(), 1);
+        assert_eq!(told, [kept(2, false)]);
+    }
 
     #[test]
     fn what_is_wrong_with_the_disk_is_told_in_its_own_words() {

@@ -64,6 +64,13 @@ pub enum Fault {
     Unknown,
 }
 
+impl Fault {
+    /// Whether the same may be taken another time.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Fault::Full | Fault::Busy)
+    }
+}
+
 impl From<WriteError<Infallible>> for Fault {
     fn from(error: WriteError<Infallible>) -> Self {
         match error {
