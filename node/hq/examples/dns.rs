@@ -28,7 +28,8 @@ fn run() -> Result<(), String> {
     zone.show("none", &[]);
     let wide: Vec<IpAddr> = (0..32).map(|n| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, n])).collect();
     zone.show("wide", &wide);
-    let server = Server::start(listen, zone)?;
+    let mut server = Server::bind(listen, zone)?;
+    server.answer()?;
     println!("{} on {}", server.change(|zone| zone.origin()), server.address());
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let mut words = line.split_whitespace();

@@ -32,10 +32,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often to look for a port that is free for both, when any will do.
 const PORTS_TRIED_MAX: usize = 16;
 
-/// Answers until it is dropped.
+/// Answers until it is dropped, once it was told to.
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
+    // Whoever asks before there is an answer waits in them.
+    sockets: Option<(UdpSocket, TcpListener)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -66,31 +68,36 @@ struct Stop {
 }
 
 impl Server {
-    /// Opens the sockets, or says what to do about it that they cannot be opened, and answers from
-    /// then on.
-    pub fn start(listen: SocketAddr, zone: Zone) -> Result<Server, String> {
-        let (udp, tcp) = bind(listen).map_err(|error| complaint(listen, &error))?;
-        let running = || {
+    /// Opens the sockets, or says what to do about it that they cannot be opened.
+    pub fn bind(listen: SocketAddr, zone: Zone) -> Result<Server, String> {
+        let bound = || {
+            let (udp, tcp) = bind(listen)?;
             let address = udp.local_addr()?;
             udp.set_nonblocking(true)?;
             tcp.set_nonblocking(true)?;
             let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-            let stop = Stop { is_over: AtomicBool::new(false), wake };
             let shared = Arc::new(Shared {
                 zone: RwLock::new(zone),
-                stop,
+                stop: Stop { is_over: AtomicBool::new(false), wake },
                 udp: AtomicU64::new(0),
                 tcp: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
             });
-            // The threads that there are end with it, should the next one not start.
-            let mut server = Server { shared: shared.clone(), address, threads: Vec::new() };
-            let datagrams = shared.clone();
-            server.begin("dns-udp", move || datagrams::serve(&udp, &datagrams))?;
-            server.begin("dns-tcp", move || Connections::new(tcp, shared).serve())?;
-            Ok(server)
+            Ok(Server { shared, address, sockets: Some((udp, tcp)), threads: Vec::new() })
         };
-        running().map_err(|error: io::Error| complaint(listen, &error))
+        bound().map_err(|error: io::Error| complaint(listen, &error))
+    }
+
+    /// Answers from now on.
+    pub fn answer(&mut self) -> Result<(), String> {
+        let Some((udp, tcp)) = self.sockets.take() else { return Ok(()) };
+        let (datagrams, connections) = (self.shared.clone(), self.shared.clone());
+        let begun = self.begin("dns-udp", move || datagrams::serve(&udp, &datagrams));
+        begun
+            .and_then(|()| {
+                self.begin("dns-tcp", move || Connections::new(tcp, connections).serve())
+            })
+            .map_err(|error| complaint(self.address, &error))
     }
 
     /// Where it answers.

@@ -61,7 +61,7 @@ pub(crate) struct Counters {
 }
 
 impl Exchange {
-    /// With whatever is on disk. The work is to be carried out beside it.
+    /// With whatever is on disk, which DNS answers by from then on. The work is to be carried out beside it.
     pub(crate) fn new(
         registry: &Registry,
         settings: &Settings,
@@ -99,7 +99,7 @@ impl Exchange {
             Updater::start(target, move |news| on_updates(&keeper, &live, news))
         });
         let updater = updater.transpose().map_err(|error| StartError::Dns(error.to_string()))?;
-        let exchange = Self {
+        let mut exchange = Self {
             control: Mutex::new(Control::new(wall::instant(), start)),
             mailbox,
             renewals: Questions::default(),
@@ -112,6 +112,8 @@ impl Exchange {
             pointer: Pointer::new(dns, updater),
         };
         names.iter().for_each(|cluster| exchange.point_dns(cluster));
+        // Before, it would have said that there is no such name, which resolvers remember.
+        exchange.pointer.answer().map_err(StartError::Dns)?;
         Ok((exchange, work))
     }
 

@@ -89,11 +89,13 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
         let dir = settings.data_dir.clone();
         let registry =
             Registry::open(&dir).map_err(|error| StartError::Open(dir.clone(), error))?;
-        let dns = start_dns(&settings).map_err(StartError::Dns)?;
+        // A port that is taken is told before anything changes; what is answered has yet to be known.
+        let dns = bind_dns(&settings).map_err(StartError::Dns)?;
         let tokens = first_start::ensure(&registry, R::PROGRAM, listen);
         let tokens = tokens.map_err(StartError::Token)?;
-        log::line(&format!("DNS of {} on {}", settings.zone, dns.address()));
+        let dns_address = dns.address();
         let (exchange, work) = Exchange::new(&registry, &settings, dns)?;
+        log::line(&format!("DNS of {} on {dns_address}", settings.zone));
         let exchange = Arc::new(exchange);
         let (end, ended) = async_channel::bounded(1);
         let (is_kept, kept) = async_channel::bounded(1);
@@ -168,10 +170,10 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
     }
 }
 
-fn start_dns(settings: &Settings) -> Result<dns::Server, String> {
+fn bind_dns(settings: &Settings) -> Result<dns::Server, String> {
     // In seconds the clock is above whatever the zone was changed to before.
     let serial = u32::try_from(wall::unix_time().0 / 1_000 % (1 << 32)).unwrap_or_default();
     let zone = Zone::new(&settings.zone, &settings.dns_addresses, serial);
     let zone = zone.map_err(|error| format!("--zone: {error}"))?;
-    dns::Server::start(settings.dns_listen, zone)
+    dns::Server::bind(settings.dns_listen, zone)
 }

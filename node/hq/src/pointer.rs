@@ -32,6 +32,11 @@ impl Pointer {
         Self { turn: Mutex::default(), dns, updater }
     }
 
+    /// Answers DNS from now on.
+    pub(crate) fn answer(&mut self) -> Result<(), String> {
+        self.dns.answer()
+    }
+
     /// Lets DNS name whom `look` finds; a POP that it is new for goes to `tell`.
     pub(crate) fn point(
         &self,
@@ -80,7 +85,7 @@ mod tests {
     #[test]
     fn whoever_looked_before_a_change_does_not_point_after_it() {
         let zone = Zone::new("vault.test", &[], 1).unwrap();
-        let dns = dns::Server::start((Ipv4Addr::LOCALHOST, 0).into(), zone).unwrap();
+        let dns = dns::Server::bind((Ipv4Addr::LOCALHOST, 0).into(), zone).unwrap();
         let pointer = Pointer::new(dns, None);
         let primary = Mutex::new(whom("old", 1));
         let told = Mutex::new(Vec::new());

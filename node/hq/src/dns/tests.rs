@@ -21,7 +21,9 @@ fn zone() -> Zone {
 }
 
 fn server() -> Server {
-    Server::start(any_port(), zone()).unwrap()
+    let mut server = Server::bind(any_port(), zone()).unwrap();
+    server.answer().unwrap();
+    server
 }
 
 fn query(id: u16, name: &str, record_type: u16) -> Vec<u8> {
@@ -187,17 +189,33 @@ fn one_connection_too_many_ends_the_one_that_was_idle_longest() {
 }
 
 #[test]
+fn whoever_asks_before_the_zone_is_complete_waits_until_it_is() {
+    let mut server = Server::bind(any_port(), zone()).unwrap();
+    let query = query(7, "late.vault.test", A);
+    let (socket, mut stream) = (udp(&server), tcp(&server));
+    socket.send(&query).unwrap();
+    stream.write_all(&framed(&query)).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(server.change(|zone| zone.show("late", &[IpAddr::from([192, 0, 2, 11])])));
+    server.answer().unwrap();
+    let mut reply = [0; 512];
+    let length = socket.recv(&mut reply).unwrap();
+    assert_eq!(parts(&reply[..length]), (7, 0, false, 1));
+    assert_eq!(parts(&read(&mut stream)), (7, 0, false, 1));
+}
+
+#[test]
 fn a_port_that_is_taken_is_named_with_what_to_do() {
     let first = server();
-    let error = Server::start(first.address(), zone()).unwrap_err();
+    let error = Server::bind(first.address(), zone()).unwrap_err();
     let address = first.address().to_string();
     assert!(error.contains(&address) && error.contains("--dns-listen"), "{error}");
     let other = UdpSocket::bind(any_port()).unwrap().local_addr().unwrap();
     let taken = TcpListener::bind(other).unwrap();
-    assert!(Server::start(other, zone()).is_err(), "one of both is not enough");
+    assert!(Server::bind(other, zone()).is_err(), "one of both is not enough");
     drop(taken);
-    assert!(Server::start(other, zone()).is_ok());
-    let error = Server::start("192.0.2.1:5353".parse().unwrap(), zone()).unwrap_err();
+    assert!(Server::bind(other, zone()).is_ok());
+    let error = Server::bind("192.0.2.1:5353".parse().unwrap(), zone()).unwrap_err();
     assert!(error.contains("no address of this machine"), "{error}");
 }
 
