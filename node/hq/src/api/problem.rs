@@ -42,7 +42,7 @@ pub(super) const BAD_KEY: Refusal = Refusal(
 pub(super) const BAD_REPORT: Refusal = Refusal(
     "CV-BAD-REPORT",
     StatusCode::BAD_REQUEST,
-    "the body is not a report: a JSON object with a pop, and a cluster if there is one",
+    "the body is not a report: a JSON object with a pop",
 );
 
 /// A POP id is alive twice.

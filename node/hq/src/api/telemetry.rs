@@ -6,7 +6,7 @@ use clavitor_core::id::PopId;
 use clavitor_core::time::UnixTime;
 use clavitor_node::http::{Code, Problem, Response, ResponseBody, json};
 use clavitor_node::runtime::Runtime;
-use clavitor_node::{settings, wall};
+use clavitor_node::wall;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
@@ -19,7 +19,6 @@ use crate::reports::REPORT_BYTES_MAX;
 #[derive(Deserialize)]
 struct Said {
     pop: PopId,
-    cluster: Option<String>,
 }
 
 pub(super) async fn take<R: Runtime>(
@@ -30,19 +29,18 @@ pub(super) async fn take<R: Runtime>(
     request.query(&[])?;
     let body = request.body(REPORT_BYTES_MAX).await?;
     let said: Said = serde_json::from_slice(&body).map_err(|_| problem::BAD_REPORT)?;
-    let name = match reporter {
-        Some(name) => name,
-        // A server that HQ has no token for belongs to no cluster of HQ's.
-        None => Name { cluster: said.cluster.unwrap_or_default(), pop: said.pop },
-    };
-    if !name.cluster.is_empty() && settings::name(&name.cluster).is_err() {
-        return Err(problem::BAD_REPORT.into());
-    }
+    let name = owner(reporter, &said);
     let (report, _share) = body.into_parts();
     let owner = api.clone();
     let kept = api.see_through(async move { owner.registry.keep_report(name, report).await });
     kept.await.ok_or(Code::OutcomeUnknown)?.map_err(problem::of_keeping)?;
     Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Whose report it is. Whoever has no token of a POP belongs to no cluster of HQ's, whatever it says: else
+/// it could speak for any POP.
+fn owner(reporter: Option<Name>, said: &Said) -> Name {
+    reporter.unwrap_or(Name { cluster: String::new(), pop: said.pop })
 }
 
 /// Whose reports there are; or, if one is named, its latest.
@@ -69,4 +67,21 @@ pub(super) fn show<R: Runtime>(
     let kind = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_token_of_a_pop_nobody_speaks_for_one() {
+        let said = r#"{"pop":"calgary-01","cluster":"main"}"#;
+        let said: Said = serde_json::from_str(said).unwrap();
+        let name = |cluster: &str, pop: &str| Name {
+            cluster: cluster.to_owned(),
+            pop: pop.parse().unwrap(),
+        };
+        assert_eq!(owner(None, &said), name("", "calgary-01"));
+        assert_eq!(owner(Some(name("blue", "zurich-01")), &said), name("blue", "zurich-01"));
+    }
 }
