@@ -110,6 +110,15 @@ pub struct Alert {
     pub details: BTreeMap<String, String>,
 }
 
+impl Alert {
+    /// About how many bytes it is stored in.
+    pub fn bytes(&self) -> usize {
+        let details = self.details.iter().map(|(name, value)| name.len() + value.len());
+        let texts = self.kind.len() + self.source.hostname.len() + self.message.len();
+        details.fold(texts, usize::saturating_add)
+    }
+}
+
 /// All alerts of one type from one source, from the first until somebody says that it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {

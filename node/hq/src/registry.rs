@@ -24,8 +24,7 @@ use crate::keeper::Keep;
 use crate::presence::Known;
 use crate::reports;
 use crate::tables::{
-    self, CLUSTERS, GONE, KNOWN, POPS, REPORTS, TABLES, TOKENS, cluster_prefix, pop_key,
-    read_pop_key,
+    self, CLUSTERS, GONE, KNOWN, POPS, TABLES, TOKENS, cluster_prefix, pop_key, read_pop_key,
 };
 
 pub use error::{Fault, KeepError, OpenError};
@@ -186,7 +185,7 @@ impl Registry {
             note_gone(rows, &name)?;
             rows.delete(TOKENS, &row.credential.id.0)?;
             rows.delete(KNOWN, &key)?;
-            rows.delete(REPORTS, &key)?;
+            reports::forget(rows, &name)?;
             incidents::removed(rows, wall::unix_time(), &name.cluster, name.pop)?;
             Ok(rows.delete(POPS, &key)?)
         };
@@ -256,11 +255,12 @@ impl Registry {
         key: incidents::Key,
         alert: Alert,
     ) -> Result<incidents::Outcome, KeepError> {
+        let bytes = alert.bytes();
         let take = move |txn: &mut Transaction<'_>| {
             let now = wall::unix_time();
             incidents::take(txn.rows_mut(), now, key, alert.clone()).map_err(Stop::from)
         };
-        Ok(self.store.write(0, take).await?)
+        Ok(self.store.write(bytes, take).await?)
     }
 
     /// An operator says that an incident is over.
@@ -294,10 +294,11 @@ impl Registry {
 
     /// Keeps a server's report.
     pub(crate) async fn keep_report(&self, name: Name, report: Vec<u8>) -> Result<(), KeepError> {
+        let bytes = report.len();
         let keep = move |txn: &mut Transaction<'_>| {
             reports::keep(txn.rows_mut(), &name, wall::unix_time(), &report).map_err(Stop::from)
         };
-        Ok(self.store.write(0, keep).await?)
+        Ok(self.store.write(bytes, keep).await?)
     }
 
     /// A server's report.

@@ -29,9 +29,12 @@ pub(crate) const KNOWN: Table = Table::new(9, "known");
 /// Cluster → the holder of a lease that an operator last said is gone.
 pub(crate) const GONE: Table = Table::new(10, "gone");
 
+/// Whether it is a POP's, when it came, cluster and POP → nothing: the reports that go first come first.
+pub(crate) const REPORT_AGES: Table = Table::new(11, "report_ages");
+
 /// Every one of them.
-pub(crate) const TABLES: [Table; 8] =
-    [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS, KNOWN, GONE];
+pub(crate) const TABLES: [Table; 9] =
+    [CLUSTERS, POPS, EVENTS, INCIDENTS, REPORTS, TOKENS, KNOWN, GONE, REPORT_AGES];
 
 // Two tables at one place would be read and written as each other.
 const _: () = {
