@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 
+use crate::alarm::TimerAlarm;
 use crate::outbound::Outbound;
 use crate::runtime::{Call, Called, Footprint, Runtime, Sockets, Unreachable};
 use crate::store::block_on;
@@ -25,9 +26,14 @@ impl Runtime for Threads {
     const FOOTPRINT: Footprint = Footprint::Standard;
 
     type Timer = Clock;
+    type Alarm = TimerAlarm<Clock>;
 
     fn timer(&self) -> Clock {
         Clock
+    }
+
+    fn alarm(&self) -> io::Result<Self::Alarm> {
+        Ok(TimerAlarm(Clock))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
