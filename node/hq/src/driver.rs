@@ -33,6 +33,9 @@ pub(crate) async fn run<R: Runtime>(exchange: Arc<Exchange>, runtime: R) {
 }
 
 fn step(exchange: &Exchange, fact: Input, moved: &mut BTreeSet<ClusterName>) {
+    if let Input::Removed { cluster, .. } = &fact {
+        moved.insert(cluster.clone());
+    }
     let mut effects = Vec::new();
     lock(&exchange.control).handle(wall::instant(), fact, &mut effects);
     for effect in effects {

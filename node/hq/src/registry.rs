@@ -186,8 +186,10 @@ impl Registry {
             rows.delete(TOKENS, &row.credential.id.0)?;
             rows.delete(KNOWN, &key)?;
             reports::forget(rows, &name)?;
-            incidents::removed(rows, wall::unix_time(), &name.cluster, name.pop)?;
-            Ok(rows.delete(POPS, &key)?)
+            let was_there = rows.delete(POPS, &key)?;
+            let is_last = rows.prefixed(POPS, &cluster_prefix(&name.cluster))?.next().is_none();
+            incidents::removed(rows, wall::unix_time(), &name.cluster, name.pop, is_last)?;
+            Ok(was_there)
         };
         Ok(self.store.write(0, write).await?)
     }

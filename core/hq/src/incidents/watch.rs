@@ -72,31 +72,44 @@ pub fn happened<R: RowsMut>(
     }
 }
 
-/// Whether a POP of a cluster says that it takes no writes for want of a lease.
+/// What is over once a primary of a cluster has a lease: whichever of its POPs had lost one, and whoever
+/// said that it has none.
+const UNTIL_A_LEASE: [&str; 2] = [LEASE_LOST, NO_PRIMARY];
+
+/// Whether it is open that a cluster takes no writes for want of a lease.
 pub fn is_lease_missed<R: Rows>(rows: &R, cluster: &str) -> Result<bool, StoreError> {
-    Ok(!rows::all_open(rows, Some((LEASE_LOST, cluster)))?.is_empty())
+    for kind in UNTIL_A_LEASE {
+        if !rows::all_open(rows, Some((kind, cluster)))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-/// A primary of a cluster was given a lease: whoever of its POPs had lost one, it takes writes again.
+/// A primary of a cluster was given a lease: it takes writes again.
 pub fn lease_held<R: RowsMut>(
     rows: &mut R,
     now: UnixTime,
     cluster: &str,
 ) -> Result<(), StoreError> {
-    let missed = rows::all_open(rows, Some((LEASE_LOST, cluster)))?;
-    close_all(rows, now, missed)
+    UNTIL_A_LEASE.into_iter().try_for_each(|kind| {
+        let missed = rows::all_open(rows, Some((kind, cluster)))?;
+        close_all(rows, now, missed)
+    })
 }
 
-/// A POP takes no part any more: nothing about it has to be looked at.
+/// A POP takes no part any more: nothing about it has to be looked at; nor about its cluster, if it
+/// was the last one.
 pub fn removed<R: RowsMut>(
     rows: &mut R,
     now: UnixTime,
     cluster: &str,
     pop: PopId,
+    is_last: bool,
 ) -> Result<(), StoreError> {
     let mut of_it = rows::all_open(rows, None)?;
     of_it.retain(|Incident { source, .. }| {
-        source.cluster.as_deref() == Some(cluster) && source.pop == Some(pop)
+        source.cluster.as_deref() == Some(cluster) && (is_last || source.pop == Some(pop))
     });
     close_all(rows, now, of_it)
 }

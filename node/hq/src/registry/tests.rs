@@ -142,6 +142,12 @@ fn nothing_is_open_about_a_pop_that_was_removed() {
     // It was ordered before, and is written after.
     block_on(registry.keep(vec![lost("main", "calgary")])).unwrap();
     assert_eq!(open_incidents(&registry), ["pop_lost"]);
+    let expired = What::Decided(Event::LeaseExpired(Epoch::after(None, "zurich".parse().unwrap())));
+    let expired = Happened { at: UnixTime(2), cluster: "main".to_owned(), what: expired };
+    block_on(registry.keep(vec![Keep::Happened(expired)])).unwrap();
+    assert_eq!(open_incidents(&registry), ["no_primary", "pop_lost"]);
+    assert!(block_on(registry.remove(name("main", "zurich"))).unwrap());
+    assert_eq!(open_incidents(&registry), Vec::<String>::new());
 }
 
 #[test]

@@ -139,7 +139,17 @@ fn what_was_about_a_pop_that_is_removed_is_over() {
         take(&mut rows, at(200), key(number), alert("disk_full", source)).unwrap();
     }
     take(&mut rows, at(200), key(7), alert("clock_skew", source("red", "a"))).unwrap();
-    removed(&mut rows, at(300), "red", pop("a")).unwrap();
+    removed(&mut rows, at(300), "red", pop("a"), false).unwrap();
     assert!(is_open(&rows, &[NO_PRIMARY, "disk_full", "disk_full"]));
     assert_eq!(open_count(&rows), Ok(3));
+    removed(&mut rows, at(400), "red", pop("c"), true).unwrap();
+    assert!(is_open(&rows, &["disk_full"]));
+}
+
+#[test]
+fn a_cluster_whose_primary_has_a_lease_is_not_without_one() {
+    let mut rows = after(&[Event::LeaseExpired(epoch(1, "a"))]);
+    assert_eq!(is_lease_missed(&rows, "red"), Ok(true));
+    lease_held(&mut rows, at(200), "red").unwrap();
+    assert_eq!(open_count(&rows), Ok(0));
 }
