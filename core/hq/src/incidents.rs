@@ -25,9 +25,12 @@ mod watch;
 pub use rows::INCIDENTS;
 pub use watch::{happened, is_lease_missed, lease_held, removed};
 
-/// The most incidents that are kept: of more, the one that was resolved first goes; if none is
-/// resolved, the one that was opened first.
+/// The most incidents that are kept. Of more of strangers, and of more of all others, the one of them that was
+/// resolved first goes; if none is resolved, the one that was opened first.
 pub const INCIDENTS_MAX: u64 = 10_000;
+
+/// The most of them that are of strangers.
+pub const STRANGERS_MAX: u64 = 2_000;
 
 /// For how long the key of an alert is remembered, in milliseconds: 21 days.
 pub const KEYS_KEPT_MS: u64 = 21 * 86_400_000;
@@ -65,6 +68,8 @@ pub const LEASE_LOST: &str = "lease_lost";
 /// The type of an incident: the server that is to be told of changes does not take them.
 pub const DNS_UPDATE_FAILED: &str = "dns_update_failed";
 
+const UNKNOWN: &str = "unknown";
+
 /// What an alert is known by, whenever it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);
@@ -93,6 +98,14 @@ pub struct Source {
     pub pop: Option<PopId>,
     /// The machine: alerts of a server that HQ does not know are told apart by it.
     pub hostname: String,
+}
+
+impl Source {
+    /// Whether it is a server that HQ has no token for: it proves nothing of itself, and can be as many as it
+    /// likes. HQ's own incidents have no machine.
+    fn is_stranger(&self) -> bool {
+        self.pop.is_none() && !self.hostname.is_empty()
+    }
 }
 
 /// An alert as HQ hears it. What is too long of it is cut.
@@ -182,6 +195,10 @@ pub fn take<R: RowsMut>(
 ) -> Result<Outcome, StoreError> {
     if !rows::remember(rows, now, key)? {
         return Ok(Outcome::AlreadyShown);
+    }
+    let mut alert = fitted(alert);
+    if alert.source.pop.is_none() && alert.source.hostname.is_empty() {
+        alert.source.hostname = UNKNOWN.to_string();
     }
     let count = alert.details.get("count").and_then(|count| count.parse().ok()).unwrap_or(1);
     raise(rows, now, alert, u64::clamp(count, 1, COUNT_MAX))
@@ -305,7 +322,7 @@ fn fitted(alert: Alert) -> Alert {
     let details = details.into_iter().take(DETAILS_MAX);
     let cut_both = |(name, value)| (cut(name, DETAIL_NAME_BYTES_MAX), cut(value, DETAIL_BYTES_MAX));
     Alert {
-        kind: if kind.is_empty() { "unknown".to_string() } else { kind },
+        kind: if kind.is_empty() { UNKNOWN.to_string() } else { kind },
         source: Source { hostname: cut(hostname, SENDER_BYTES_MAX), ..source },
         raised_at,
         message: cut(message, MESSAGE_BYTES_MAX),

@@ -9,7 +9,9 @@ use clavitor_core::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{INCIDENTS_MAX, Incident, KEYS_KEPT_MS, KEYS_MAX, Key, Resolved, Source};
+use super::{
+    INCIDENTS_MAX, Incident, KEYS_KEPT_MS, KEYS_MAX, Key, Resolved, STRANGERS_MAX, Source,
+};
 
 /// Incidents, the ways to find them, and the keys of alerts that were shown.
 pub const INCIDENTS: Table = Table::new(6, "incidents");
@@ -18,13 +20,19 @@ pub const INCIDENTS: Table = Table::new(6, "incidents");
 const FORGOTTEN_MAX: usize = 16;
 
 /// Counts of all the others.
-const COUNTS: u8 = b'c';
+const COUNTS: [u8; 1] = [b'c'];
+/// How many incidents are of strangers.
+const STRANGERS: [u8; 2] = [b'c', b's'];
 /// Number from the end → [`Incident`]: a walk comes to the newest first.
 const INCIDENT: u8 = b'i';
 /// Type and source → the number of the one that is open.
 const OPEN: u8 = b'o';
-/// When it was resolved, number → nothing.
+/// Number → nothing, of those that are open: whatever is given up comes first. By itself for strangers'.
+const OPENED: u8 = b'n';
+const OPENED_STRANGER: u8 = b'm';
+/// When it was resolved, number → nothing. By itself for strangers'.
 const RESOLVED: u8 = b'r';
+const RESOLVED_STRANGER: u8 = b's';
 /// [`Key`] → when it came.
 const KEY: u8 = b'k';
 /// When it came, [`Key`] → nothing.
@@ -43,13 +51,18 @@ pub(super) struct Counts {
 }
 
 pub(super) fn counts<R: Rows>(rows: &R) -> Result<Counts, StoreError> {
-    Ok(value(rows, &[COUNTS])?.unwrap_or_default())
+    Ok(value(rows, &COUNTS)?.unwrap_or_default())
+}
+
+/// How many incidents are of strangers.
+pub(super) fn strangers<R: Rows>(rows: &R) -> Result<u64, StoreError> {
+    Ok(value(rows, &STRANGERS)?.unwrap_or_default())
 }
 
 fn count<R: RowsMut>(rows: &mut R, change: impl FnOnce(&mut Counts)) -> Result<Counts, StoreError> {
     let mut counts = counts(rows)?;
     change(&mut counts);
-    rows.put(INCIDENTS, &[COUNTS], &codec::encode(&counts))?;
+    rows.put(INCIDENTS, &COUNTS, &codec::encode(&counts))?;
     Ok(counts)
 }
 
@@ -134,9 +147,19 @@ pub(super) fn add<R: RowsMut>(rows: &mut R, incident: Incident) -> Result<u64, S
     })?;
     let incident = Incident { id: counts.last_id, ..incident };
     rows.put(INCIDENTS, &open_row(&incident.source, &incident.kind), &codec::encode(&incident.id))?;
+    let is_stranger = incident.source.is_stranger();
+    rows.put(INCIDENTS, &opened_row(is_stranger, incident.id), &[])?;
     save(rows, &incident)?;
-    if counts.incidents > INCIDENTS_MAX {
-        give_up_one(rows)?;
+    let strangers = strangers(rows)?.saturating_add(u64::from(is_stranger));
+    let is_too_many = match is_stranger {
+        true => {
+            rows.put(INCIDENTS, &STRANGERS, &codec::encode(&strangers))?;
+            strangers > STRANGERS_MAX
+        }
+        false => counts.incidents.saturating_sub(strangers) > INCIDENTS_MAX - STRANGERS_MAX,
+    };
+    if is_too_many {
+        give_up_one(rows, is_stranger)?;
     }
     Ok(incident.id)
 }
@@ -152,7 +175,9 @@ pub(super) fn close<R: RowsMut>(
     }
     incident.resolved = Some(resolved);
     rows.delete(INCIDENTS, &open_row(&incident.source, &incident.kind))?;
-    rows.put(INCIDENTS, &resolved_row(resolved.at, incident.id), &[])?;
+    let is_stranger = incident.source.is_stranger();
+    rows.delete(INCIDENTS, &opened_row(is_stranger, incident.id))?;
+    rows.put(INCIDENTS, &resolved_row(is_stranger, resolved.at, incident.id), &[])?;
     count(rows, |counts| counts.open = counts.open.saturating_sub(1))?;
     save(rows, incident)
 }
@@ -168,28 +193,39 @@ pub(super) fn newest_first<R: Rows>(
     Ok(incidents.map(|row| codec::decode(row?.1).map_err(|_| DAMAGED)))
 }
 
-/// Gives up the incident that was resolved first or, if none was, the one that was opened first.
-fn give_up_one<R: RowsMut>(rows: &mut R) -> Result<(), StoreError> {
-    let resolved = rows.prefixed(INCIDENTS, &[RESOLVED])?.next().transpose()?;
-    let id = match resolved.map(|(row, _)| parse_resolved_row(row).ok_or(DAMAGED)) {
-        Some(id) => id?,
-        None => match newest_first(rows, None)?.last() {
-            Some(oldest) => oldest?.id,
-            None => return Ok(()),
-        },
+/// Gives up an incident, a stranger's or another one: the one that was resolved first or, if none was, the
+/// one that was opened first.
+fn give_up_one<R: RowsMut>(rows: &mut R, is_stranger: bool) -> Result<(), StoreError> {
+    let (resolved, opened) = match is_stranger {
+        true => ([RESOLVED_STRANGER], [OPENED_STRANGER]),
+        false => ([RESOLVED], [OPENED]),
     };
-    let Some(incident) = load(rows, id)? else { return Err(DAMAGED) };
-    let way = match incident.resolved {
-        Some(resolved) => resolved_row(resolved.at, id),
-        None => open_row(&incident.source, &incident.kind),
+    let way = match first_key(rows, &resolved)? {
+        None => first_key(rows, &opened)?,
+        way => way,
     };
+    let Some(way) = way else { return Ok(()) };
+    let id = way.last_chunk().map(|id| u64::from_be_bytes(*id)).ok_or(DAMAGED)?;
+    let incident = load(rows, id)?.ok_or(DAMAGED)?;
     rows.delete(INCIDENTS, &way)?;
     rows.delete(INCIDENTS, &incident_row(id))?;
+    if incident.resolved.is_none() {
+        rows.delete(INCIDENTS, &open_row(&incident.source, &incident.kind))?;
+    }
     count(rows, |counts| {
         counts.incidents = counts.incidents.saturating_sub(1);
         counts.open = counts.open.saturating_sub(u64::from(incident.resolved.is_none()));
     })?;
+    if is_stranger {
+        let left = strangers(rows)?.saturating_sub(1);
+        rows.put(INCIDENTS, &STRANGERS, &codec::encode(&left))?;
+    }
     Ok(())
+}
+
+fn first_key<R: Rows>(rows: &R, prefix: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let first = rows.prefixed(INCIDENTS, prefix)?.next().transpose()?;
+    Ok(first.map(|(key, _)| key.to_vec()))
 }
 
 fn value<R: Rows, T: Serialize + DeserializeOwned>(
@@ -218,12 +254,14 @@ fn open_prefix(kind: &str, cluster: &str) -> Vec<u8> {
     [&[OPEN], kind.as_bytes(), &[0], cluster.as_bytes(), &[0]].concat()
 }
 
-fn resolved_row(at: UnixTime, id: u64) -> Vec<u8> {
-    [&[RESOLVED], at.0.to_be_bytes().as_slice(), &id.to_be_bytes()].concat()
+fn opened_row(is_stranger: bool, id: u64) -> Vec<u8> {
+    let way = if is_stranger { OPENED_STRANGER } else { OPENED };
+    [&[way], id.to_be_bytes().as_slice()].concat()
 }
 
-fn parse_resolved_row(row: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(*row.get(9..)?.first_chunk()?))
+fn resolved_row(is_stranger: bool, at: UnixTime, id: u64) -> Vec<u8> {
+    let way = if is_stranger { RESOLVED_STRANGER } else { RESOLVED };
+    [&[way], at.0.to_be_bytes().as_slice(), &id.to_be_bytes()].concat()
 }
 
 fn key_row(key: Key) -> Vec<u8> {
