@@ -28,6 +28,7 @@ use http::StatusCode;
 use crate::exchange::Exchange;
 use crate::first_start::Tokens;
 use crate::registry::Registry;
+use crate::roster::Roster;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 
@@ -42,6 +43,7 @@ pub(crate) struct Api<R: Runtime> {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) connections: Connections,
     tokens: Tokens,
+    roster: Roster,
     sessions: Sessions,
     ledger: Ledger,
     started: Instant,
@@ -67,6 +69,7 @@ impl<R: Runtime> Api<R> {
             exchange,
             connections,
             tokens,
+            roster: Roster::default(),
             sessions: Sessions::default(),
             ledger: Ledger::default(),
             started: wall::instant(),

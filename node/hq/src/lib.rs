@@ -5,9 +5,10 @@
 //! `history` and `reports` are parts of it; `exchange` is what those who ask share with the machine that decides,
 //! `mailbox` and `driver` are the way to it, `questions` and `watches` the way back, `presence` is what
 //! POPs say of themselves, `live` tells who looks on; [`dns`] answers questions about who is primary,
-//! `pointer` says who that is, `api` answers POPs and operators, `sessions` knows who is logged in,
-//! `dashboard` is what they see; [`hq`] composes all of it, [`serve`] gives it sockets, [`demo`] shows
-//! it at work, [`cli`] is what a person types.
+//! `pointer` says who that is, `api` answers POPs and operators, `roster` lets one operator at a time
+//! say who has a token, `sessions` knows who is logged in, `dashboard` is what they see; [`hq`]
+//! composes all of it, [`serve`] gives it sockets, [`demo`] shows it at work, [`cli`] is what a
+//! person types.
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
 pub mod settings;
@@ -41,6 +42,8 @@ pub mod dns;
 mod pointer;
 
 mod first_start;
+
+mod roster;
 
 mod sessions;
 

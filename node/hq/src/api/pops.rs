@@ -63,11 +63,13 @@ pub(super) async fn add<R: Runtime>(
     let name = name(&wanted.cluster, &wanted.pop)?;
     let (owner, named) = (api.clone(), name.clone());
     let registered = api.see_through(async move {
-        let Name { cluster, pop } = named.clone();
-        let token = owner.registry.register(named, wanted.replace).await?;
-        owner.exchange.mailbox.push(Input::Registered { cluster: cluster.clone(), pop });
-        owner.exchange.happened(cluster, What::Registered(pop));
-        Ok(token)
+        let write = owner.registry.register(named.clone(), wanted.replace);
+        let tell = |_: &_| {
+            let Name { cluster, pop } = named;
+            owner.exchange.mailbox.push(Input::Registered { cluster: cluster.clone(), pop });
+            owner.exchange.happened(cluster, What::Registered(pop));
+        };
+        owner.roster.change(write, tell).await
     });
     let registered = registered.await.ok_or(Code::OutcomeUnknown)?;
     let token = registered.map_err(problem::of_keeping)?;
@@ -86,14 +88,16 @@ pub(super) async fn remove<R: Runtime>(
     let name = name(&cluster.ok_or(Code::BadName)?, &pop.ok_or(Code::BadName)?)?;
     let owner = api.clone();
     let removed = api.see_through(async move {
-        let was_there = owner.registry.remove(name.clone()).await?;
-        if was_there {
-            owner.exchange.forget(&name);
-            let Name { cluster, pop } = name;
-            owner.exchange.mailbox.push(Input::Removed { cluster: cluster.clone(), pop });
-            owner.exchange.happened(cluster, What::Removed(pop));
-        }
-        Ok(was_there)
+        let write = owner.registry.remove(name.clone());
+        let tell = |was_there: &bool| {
+            if *was_there {
+                owner.exchange.forget(&name);
+                let Name { cluster, pop } = name;
+                owner.exchange.mailbox.push(Input::Removed { cluster: cluster.clone(), pop });
+                owner.exchange.happened(cluster, What::Removed(pop));
+            }
+        };
+        owner.roster.change(write, tell).await
     });
     match removed.await.ok_or(Code::OutcomeUnknown)?.map_err(problem::of_keeping)? {
         true => Ok(empty(StatusCode::NO_CONTENT)),
