@@ -30,8 +30,8 @@ pub use cluster::KEEP_AGAIN_MS;
 pub use handover::{FAILBACK_AGAIN_MS, HAND_OVER_MS};
 pub use members::MEMBER_MS;
 pub use messages::{
-    CLUSTERS_MAX, ClusterName, Effect, Event, Holder, Input, Members, NotSwitched, POPS_MAX, Row,
-    Start,
+    CLUSTERS_MAX, ClusterName, Effect, Event, Holder, Input, Members, NoRoom, NotSwitched,
+    POPS_MAX, Row, Start,
 };
 pub use promotion::{GATHER_MS, PATIENCE_MS};
 pub use view::{ClusterView, PopView, State};
@@ -96,11 +96,9 @@ impl Control {
                 }
             }
             Input::Registered { cluster, pop } => {
-                if !self.clusters.contains_key(&cluster) && self.clusters.len() < CLUSTERS_MAX {
-                    let new = Cluster::new(now, cluster.clone(), self.policy, Row::default());
-                    self.clusters.insert(cluster.clone(), new);
-                }
-                if let Some(cluster) = self.clusters.get_mut(&cluster) {
+                if has_room(&self.clusters, &cluster, pop) {
+                    let new = || Cluster::new(now, cluster.clone(), self.policy, Row::default());
+                    let cluster = self.clusters.entry(cluster.clone()).or_insert_with(new);
                     cluster.on_registered(&mut turn, pop);
                 }
             }
@@ -127,14 +125,6 @@ impl Control {
         self.wake
     }
 
-    /// Whether there is room for one more POP.
-    pub fn has_room(&self, cluster: &str, pop: PopId) -> bool {
-        match self.clusters.get(cluster) {
-            Some(cluster) => cluster.has_room(pop),
-            None => self.clusters.len() < CLUSTERS_MAX,
-        }
-    }
-
     /// Whom DNS names: the primary of the newest term in which a lease was given, in a cluster that has a
     /// POP.
     pub fn holder(&self, cluster: &str) -> Option<PopId> {
@@ -154,6 +144,21 @@ impl Control {
         let earliest = self.clusters.values().filter_map(Cluster::wake).min();
         earliest.map(|at| at.min(now.plus_ms(LATE_MS)))
     }
+}
+
+/// Whether one more POP has room, in a cluster of so many (`None` if it is a new one) among so many clusters.
+pub fn room(pops: Option<usize>, clusters: usize) -> Result<(), NoRoom> {
+    match pops {
+        Some(pops) if pops >= POPS_MAX => Err(NoRoom::InCluster),
+        None if clusters >= CLUSTERS_MAX => Err(NoRoom::ForCluster),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn has_room(clusters: &BTreeMap<ClusterName, Cluster>, cluster: &str, pop: PopId) -> bool {
+    let known = clusters.get(cluster);
+    known.is_some_and(|known| known.has(pop))
+        || room(known.map(Cluster::pop_count), clusters.len()).is_ok()
 }
 
 /// Names the next order.

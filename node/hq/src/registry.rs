@@ -8,7 +8,7 @@ use std::path::Path;
 use clavitor_core::credential::{Presented, TokenId};
 use clavitor_core::id::{Epoch, PopId};
 use clavitor_core::time::UnixTime;
-use clavitor_hq_core::control::{self, CLUSTERS_MAX, ClusterName, Event, Row};
+use clavitor_hq_core::control::{self, ClusterName, Event, NoRoom, Row};
 use clavitor_hq_core::incidents::{self, Alert, DNS_UPDATE_FAILED, Source};
 use clavitor_node::http::CONNECTIONS_MAX;
 use clavitor_node::server::end_after_failure;
@@ -415,16 +415,17 @@ fn check_room(reader: &Reader<'_, impl Rows>, cluster: &str) -> Result<(), Stop<
     let prefix = cluster_prefix(cluster);
     let members = rows.prefixed(POPS, &prefix)?.count();
     let is_known = members > 0 || rows.get(CLUSTERS, cluster.as_bytes())?.is_some();
-    let refusal = if rows.count(POPS)? >= POPS_MAX as u64 {
-        KeepError::TooManyPops
-    } else if members >= CLUSTER_POPS_MAX {
-        KeepError::ClusterFull
-    } else if !is_known && rows.count(CLUSTERS)? >= CLUSTERS_MAX as u64 {
-        KeepError::TooManyClusters
-    } else {
-        return Ok(());
-    };
-    Err(Stop::Refused(refusal))
+    if rows.count(POPS)? >= POPS_MAX as u64 {
+        return Err(Stop::Refused(KeepError::TooManyPops));
+    }
+    let clusters = usize::try_from(rows.count(CLUSTERS)?).unwrap_or(usize::MAX);
+    let room = control::room(is_known.then_some(members), clusters);
+    room.map_err(|full| {
+        Stop::Refused(match full {
+            NoRoom::InCluster => KeepError::ClusterFull,
+            NoRoom::ForCluster => KeepError::TooManyClusters,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -141,8 +141,12 @@ impl Cluster {
         self.row.granted.map(|epoch| epoch.primary)
     }
 
-    pub(super) fn has_room(&self, pop: PopId) -> bool {
-        self.pops.len() < POPS_MAX || self.pops.contains_key(&pop)
+    pub(super) fn has(&self, pop: PopId) -> bool {
+        self.pops.contains_key(&pop)
+    }
+
+    pub(super) fn pop_count(&self) -> usize {
+        self.pops.len()
     }
 
     /// Who holds the lease of the newest term that was given, or held it last.
@@ -191,10 +195,8 @@ impl Cluster {
         self.advance(turn);
     }
 
+    /// One for which there is room has a token.
     pub(super) fn on_registered(&mut self, turn: &mut Turn<'_>, pop: PopId) {
-        if !self.has_room(pop) {
-            return;
-        }
         if self.pops.insert(pop, Pop::default()).is_some() {
             self.void_holder(pop);
         }

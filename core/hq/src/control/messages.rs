@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 /// The name of a cluster.
 pub type ClusterName = String;
 
+/// Why there is no room for one more POP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// Its cluster has [`POPS_MAX`] POPs.
+    InCluster,
+    /// There are [`CLUSTERS_MAX`] clusters.
+    ForCluster,
+}
+
 /// The most clusters of one HQ.
 pub const CLUSTERS_MAX: usize = 1_024;
 

@@ -45,6 +45,14 @@ fn texts(records: &[Record]) -> Vec<String> {
     records.iter().map(ToString::to_string).collect()
 }
 
+/// The number of this version of the zone.
+fn serial(zone: &Zone) -> u32 {
+    match &ask(zone, "vault.test.", RecordType::SOA).answers[0].data {
+        RData::SOA(soa) => soa.serial,
+        other => panic!("{other:?}"),
+    }
+}
+
 const SOA: &str = "vault.test. 5 IN SOA ns1.vault.test. hostmaster.vault.test. 1003 60 10 86400 5";
 
 #[test]
@@ -62,15 +70,15 @@ fn a_cluster_has_the_addresses_of_its_primary() {
 #[test]
 fn a_change_is_answered_at_once_under_a_new_serial_number() {
     let mut zone = zone();
-    let before = zone.serial();
+    let before = serial(&zone);
     assert!(!zone.show("red", &[ip("2001:db8::10"), ip("192.0.2.10")]), "the same, turned round");
-    assert_eq!(zone.serial(), before);
+    assert_eq!(serial(&zone), before);
     assert!(zone.show("red", &[ip("192.0.2.11")]));
-    assert_eq!(zone.serial(), before + 1);
+    assert_eq!(serial(&zone), before + 1);
     let reply = ask(&zone, "red.vault.test.", RecordType::A);
     assert_eq!(texts(&reply.answers), ["red.vault.test. 5 IN A 192.0.2.11"]);
     assert!(zone.forget("red") && !zone.forget("red"));
-    assert_eq!(zone.serial(), before + 2);
+    assert_eq!(serial(&zone), before + 2);
     let reply = ask(&zone, "red.vault.test.", RecordType::A);
     assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
 }
@@ -187,7 +195,7 @@ fn no_cluster_takes_the_servers_name_or_one_that_is_none() {
     for bad in ["ns1", "", "a.b", "Red", "-a", "a-", "a_b", "é"] {
         assert!(!is_cluster_label(bad) && !zone.show(bad, &[ip("192.0.2.9")]), "{bad:?}");
     }
-    assert_eq!(zone.serial(), SERIAL + 3);
+    assert_eq!(serial(&zone), SERIAL + 3);
     assert!(is_cluster_label("calgary-01"));
 }
 

@@ -120,11 +120,6 @@ impl Zone {
         })
     }
 
-    /// The number of this version of the zone.
-    pub fn serial(&self) -> u32 {
-        self.serial
-    }
-
     /// The name of the zone, with a dot at its end.
     pub fn origin(&self) -> String {
         self.origin.to_ascii()

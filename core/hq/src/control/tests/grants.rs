@@ -154,17 +154,20 @@ fn clusters_and_their_pops_are_bounded() {
     let mut hq = Hq::first(&[]);
     for at in 0..POPS_MAX + 3 {
         let name = alloc::format!("pop-{at:02}");
-        assert_eq!(hq.control.has_room(CLUSTER, pop(&name)), at < POPS_MAX);
+        assert_eq!(has_room(&hq.control.clusters, CLUSTER, pop(&name)), at < POPS_MAX);
         hq.register(0, &name);
     }
     assert_eq!(hq.row().pops.len(), POPS_MAX);
-    assert!(hq.control.has_room(CLUSTER, pop("pop-00")));
+    assert!(has_room(&hq.control.clusters, CLUSTER, pop("pop-00")));
     for at in 0..CLUSTERS_MAX + 3 {
         let cluster = alloc::format!("cluster-{at}");
-        assert_eq!(hq.control.has_room(&cluster, pop("a")), at < CLUSTERS_MAX - 1);
+        assert_eq!(has_room(&hq.control.clusters, &cluster, pop("a")), at < CLUSTERS_MAX - 1);
         hq.handle(0, Input::Registered { cluster, pop: pop("a") });
     }
     assert_eq!(hq.rows.len(), CLUSTERS_MAX);
+    assert_eq!(room(Some(POPS_MAX), 1), Err(NoRoom::InCluster));
+    assert_eq!(room(None, CLUSTERS_MAX), Err(NoRoom::ForCluster));
+    assert_eq!(room(Some(POPS_MAX - 1), CLUSTERS_MAX), Ok(()), "it is there already");
 }
 
 #[test]
