@@ -21,8 +21,8 @@ mod values;
 
 pub use error::{Stop, StoreError};
 pub use identity::{
-    IMPORTED, IMPORTING, Identity, IdentityError, Owner, SCHEMA, load_fact, save_fact,
-    settle_identity,
+    HQ_SCHEMA, IMPORTED, IMPORTING, Identity, IdentityError, Owner, Purpose, SCHEMA, load_fact,
+    save_fact, settle_identity,
 };
 pub use keys::{decode_key, encode_key};
 pub use page::{EntryPage, EntryRow, LoserPage, LoserRow};

@@ -34,9 +34,9 @@ use rustix::fs::FlockOperation;
 use crate::entropy;
 
 pub use clavitor_core::store::{
-    Awaited, CHANGES, Change, ChangeRow, EntryPage, EntryRow, HeadRow, IMPORTED, LoserPage,
-    LoserRow, META, Notice, Origin, RECORDS, Rows, RowsMut, State, Stop, StoreError, Stored, Table,
-    decode_key, encode_key,
+    Awaited, CHANGES, Change, ChangeRow, EntryPage, EntryRow, HQ_SCHEMA, HeadRow, IMPORTED,
+    LoserPage, LoserRow, META, Notice, Origin, Purpose, RECORDS, Rows, RowsMut, State, Stop,
+    StoreError, Stored, Table, decode_key, encode_key,
 };
 pub use error::{OpenError, WriteError};
 pub use export::{ExportError, Exported, Imported, export_to, import_from};
@@ -118,7 +118,7 @@ impl Inner {
 }
 
 impl Store {
-    /// Opens a data directory for this process alone, making it if needed.
+    /// Opens a server's data directory for this process alone, making it if needed.
     ///
     /// `on_failure` is called, on the writer's thread, when a commit fails in a way that leaves it
     /// unknown what is on disk, or the writer panics. It should end the process.
@@ -127,12 +127,24 @@ impl Store {
         now: WallClock,
         on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        Self::open_with(opening, now, Box::new(on_failure))
+        Self::open_with(opening, Purpose::Vaults, now, Box::new(on_failure))
+    }
+
+    /// The same for HQ's data directory; `schema` is the version of the layout of its tables, for a new
+    /// one.
+    pub fn open_for_hq(
+        opening: &Opening<'_>,
+        schema: u32,
+        now: WallClock,
+        on_failure: impl Fn(&StoreError) + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(opening, Purpose::Hq { schema }, now, Box::new(on_failure))
     }
 
     // Once in the binary, whatever the callers.
     fn open_with(
         opening: &Opening<'_>,
+        purpose: Purpose,
         now: WallClock,
         on_failure: OnFailure,
     ) -> Result<Self, OpenError> {
@@ -140,7 +152,7 @@ impl Store {
         let env = open_environment(opening.dir, opening.bytes_max)?;
         let tables = Tables::open_own(&env)?;
         let mut rows = WriteRows::begin(&env, &tables)?;
-        let identity = settle_identity(&mut rows, opening.pop, entropy::bytes)?;
+        let identity = settle_identity(&mut rows, purpose, opening.pop, entropy::bytes)?;
         if identity.has_changed {
             rows.commit()?;
         } else {

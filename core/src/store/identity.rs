@@ -20,6 +20,9 @@ pub const IMPORTED: &str = "imported";
 /// The fact that an import is under way: what it leaves half done is no store.
 pub const IMPORTING: &str = "importing";
 
+/// The fact that a store is HQ's: the version of the layout of HQ's tables.
+pub const HQ_SCHEMA: &str = "hq_schema";
+
 pub(super) const STATE: &str = "state";
 pub(super) const STORE_ID: &str = "store_id";
 const SCHEMA_FACT: &str = "schema";
@@ -28,6 +31,18 @@ const POP: &str = "pop_id";
 /// What the POP id of a server that was given none begins with. The rest is random: timestamps of
 /// two such servers must differ if their data ever meets.
 const LOCAL_POP: &str = "local-";
+
+/// What a store is for. One is never opened for the other: their tables have the same places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A server's vaults.
+    Vaults,
+    /// HQ's work.
+    Hq {
+        /// The version of the layout of HQ's tables, for a new store.
+        schema: u32,
+    },
+}
 
 /// Whose store it is, and what it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +97,8 @@ pub enum IdentityError {
         /// The POP that was asked for.
         given: PopId,
     },
+    /// They were made for this, and not for what they are to be opened for.
+    OtherPurpose(Purpose),
     /// The POP id is not one.
     BadPop(BadId),
     /// An import did not finish.
@@ -100,6 +117,7 @@ impl From<StoreError> for IdentityError {
 /// `None` takes the stored one, else mints one.
 pub fn settle_identity<R: RowsMut>(
     rows: &mut R,
+    purpose: Purpose,
     pop: Option<PopId>,
     mut entropy: impl FnMut() -> [u8; 16],
 ) -> Result<Identity, IdentityError> {
@@ -112,17 +130,31 @@ pub fn settle_identity<R: RowsMut>(
     if load_fact(rows, IMPORTING)?.unwrap_or(false) {
         return Err(IdentityError::HalfImported);
     }
+    let known: Option<StoreId> = load_fact(rows, STORE_ID)?;
+    let is_new = known.is_none();
+    let stored_purpose = load_fact(rows, HQ_SCHEMA)?.map(|schema| Purpose::Hq { schema });
+    match (purpose, stored_purpose) {
+        (Purpose::Vaults, Some(stored)) => return Err(IdentityError::OtherPurpose(stored)),
+        (Purpose::Hq { .. }, None) if !is_new => {
+            return Err(IdentityError::OtherPurpose(Purpose::Vaults));
+        }
+        _ => {}
+    }
     let stored: Option<PopId> = load_fact(rows, POP)?;
     let pop = settle_pop(stored, pop, &mut entropy)?;
-    let known: Option<StoreId> = load_fact(rows, STORE_ID)?;
     let store_id = known.unwrap_or_else(|| StoreId(entropy()));
     let state: Option<State> = load_fact(rows, STATE)?;
-    let is_new = known.is_none();
     let has_changed = is_new || stored != Some(pop);
     if has_changed {
         save_fact(rows, SCHEMA_FACT, &SCHEMA)?;
         save_fact(rows, POP, &pop)?;
         save_fact(rows, STORE_ID, &store_id)?;
+    }
+    // With the rest: half of it would be a store for vaults.
+    if let Purpose::Hq { schema } = purpose
+        && is_new
+    {
+        save_fact(rows, HQ_SCHEMA, &schema)?;
     }
     Ok(Identity { pop, store_id, state: state.unwrap_or_default(), is_new, has_changed })
 }

@@ -13,7 +13,7 @@ use clavitor_hq_core::incidents::{self, Alert, DNS_UPDATE_FAILED, Source};
 use clavitor_node::http::CONNECTIONS_MAX;
 use clavitor_node::server::end_after_failure;
 use clavitor_node::store::{
-    Opening, Reader, Rows, RowsMut, Stop, Store, StoreError, Table, Transaction,
+    HQ_SCHEMA, Opening, Reader, Rows, RowsMut, Stop, Store, StoreError, Table, Transaction,
 };
 use clavitor_node::{entropy, wall};
 use serde::de::DeserializeOwned;
@@ -41,7 +41,6 @@ pub const CLUSTER_POPS_MAX: usize = control::POPS_MAX;
 // Each has two connections, and operators some besides.
 const _: () = assert!(2 * POPS_MAX + 512 <= CONNECTIONS_MAX);
 
-const SCHEMA_FACT: &str = "hq_schema";
 const BEGUN_FACT: &str = "hq_begun";
 
 /// The size of the storage map: far above what the bounds of all tables together come to.
@@ -112,21 +111,14 @@ pub struct Registry {
 impl Registry {
     /// Opens HQ's data directory for this process alone, making it if needed.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        // Of a directory that is a server's nothing may change, so it is not given HQ's name.
         let opening = Opening { dir, bytes_max: MAP_BYTES, pop: None };
-        let store = Store::open(&opening, wall::unix_time, end_after_failure)?;
-        let schema: Option<u32> = store.read(|reader| reader.fact(SCHEMA_FACT))?;
-        match schema {
-            None if !store.is_new() => return Err(OpenError::NotHq),
-            Some(found) if found > SCHEMA => return Err(OpenError::NewerSchema { found }),
-            Some(_) | None => {}
+        let store = Store::open_for_hq(&opening, SCHEMA, wall::unix_time, end_after_failure)?;
+        let schema: Option<u32> = store.read(|reader| reader.fact(HQ_SCHEMA))?;
+        if let Some(found) = schema.filter(|found| *found > SCHEMA) {
+            return Err(OpenError::NewerSchema { found });
         }
         TABLES.into_iter().try_for_each(|table| store.open_table(table))?;
-        let registry = Self { store };
-        if schema.is_none() {
-            registry.keep_fact(SCHEMA_FACT, SCHEMA)?;
-        }
-        Ok(registry)
+        Ok(Self { store })
     }
 
     /// Takes note that HQ begins its work; whether it does so for the first time.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use clavitor_core::id::{BadId, PopId};
-use clavitor_core::store::{IdentityError, SCHEMA, StoreError};
+use clavitor_core::store::{IdentityError, Purpose, SCHEMA, StoreError};
 
 use super::lmdb;
 use crate::program;
@@ -48,6 +48,8 @@ pub enum OpenError {
         /// The POP that was asked for.
         given: PopId,
     },
+    /// It was made for this, and not for what it is to be opened for.
+    OtherPurpose(Purpose),
     /// The POP id is not one.
     BadPop(BadId),
     /// An import into it did not finish.
@@ -86,6 +88,7 @@ impl From<IdentityError> for OpenError {
             IdentityError::NewerSchema { found } => OpenError::NewerSchema { found },
             IdentityError::OlderSchema { found } => OpenError::OlderSchema { found },
             IdentityError::OtherPop { stored, given } => OpenError::OtherPop { stored, given },
+            IdentityError::OtherPurpose(stored) => OpenError::OtherPurpose(stored),
             IdentityError::BadPop(error) => OpenError::BadPop(error),
             IdentityError::HalfImported => OpenError::HalfImported,
             IdentityError::Store(error) => OpenError::Store(error),
@@ -115,6 +118,14 @@ impl fmt::Display for OpenError {
                 f,
                 "the data directory belongs to POP {stored}, not {given}; give --pop-id {stored}, or \
                  another --data-dir"
+            ),
+            OpenError::OtherPurpose(Purpose::Hq { .. }) => f.write_str(
+                "the data directory belongs to HQ, not to a server of vaults; give another --data-dir, or \
+                 start `clavitor hq serve` with this one",
+            ),
+            OpenError::OtherPurpose(Purpose::Vaults) => f.write_str(
+                "the data directory belongs to a server of vaults, not to HQ; give another --data-dir, or \
+                 start `clavitor serve` with this one",
             ),
             OpenError::BadPop(error) => write!(f, "{error}"),
             OpenError::HalfImported => f.write_str(

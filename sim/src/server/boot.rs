@@ -12,7 +12,7 @@ use clavitor_core::hlc::Clock;
 use clavitor_core::id::{Epoch, Seq};
 use clavitor_core::pop::{self as community, CommunityPop};
 use clavitor_core::store::{
-    Basis, Identity, Outcome, RECORDS, Reader, Transaction, settle_identity,
+    Basis, Identity, Outcome, Purpose, RECORDS, Reader, Transaction, settle_identity,
 };
 use clavitor_core::time::Instant;
 
@@ -157,7 +157,7 @@ impl Server {
         let fresh = self.mint(around.bugs.is(Canary::NoStoreIdentity));
         let pop = self.pop;
         let mut sheet = self.disk.begin();
-        let identity = settle_identity(&mut sheet, Some(pop), || fresh.0);
+        let identity = settle_identity(&mut sheet, Purpose::Vaults, Some(pop), || fresh.0);
         let identity = identity.expect("a data directory of this very server");
         if identity.has_changed {
             sheet.commit(RECORDS);

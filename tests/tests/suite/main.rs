@@ -16,6 +16,7 @@ mod conflicts;
 mod crashes;
 mod dashboard;
 mod demo;
+mod directories;
 mod durability;
 mod failover;
 mod flight_recorder;

@@ -7,7 +7,8 @@ use core::ops::Bound;
 use clavitor_core::hlc::Clock;
 use clavitor_core::id::{PopId, Seq, StoreId};
 use clavitor_core::store::{
-    Basis, Row, Rows, RowsMut, State, StoreError, Table, Transaction, save_fact, settle_identity,
+    Basis, Purpose, Row, Rows, RowsMut, State, StoreError, Table, Transaction, save_fact,
+    settle_identity,
 };
 use clavitor_core::time::UnixTime;
 
@@ -24,7 +25,7 @@ impl Memory {
     /// The store of a POP that has counted up to `last`.
     pub(crate) fn of(pop: PopId, store: StoreId, last: Seq) -> Self {
         let mut memory = Self::default();
-        settle_identity(&mut memory, Some(pop), || store.0).unwrap();
+        settle_identity(&mut memory, Purpose::Vaults, Some(pop), || store.0).unwrap();
         let state = State { seq: last, ..State::default() };
         save_fact(&mut memory, "state", &state).unwrap();
         memory

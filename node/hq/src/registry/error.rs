@@ -12,8 +12,6 @@ use super::SCHEMA;
 pub enum OpenError {
     /// The store in it cannot be.
     Store(store::OpenError),
-    /// It is another server's.
-    NotHq,
     /// It was written by a newer version.
     NewerSchema {
         /// The version found.
@@ -37,9 +35,6 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Store(error) => write!(f, "{error}"),
-            OpenError::NotHq => f.write_str(
-                "the data directory belongs to a server of vaults, not to HQ; give another --data-dir",
-            ),
             OpenError::NewerSchema { found } => write!(
                 f,
                 "the data directory was written by a newer version of HQ (schema {found}, this one \

@@ -194,7 +194,7 @@ fn the_directory_belongs_to_one_hq() {
 fn a_newer_layout_and_another_servers_directory_are_refused() {
     let scratch = Scratch::new("newer");
     let registry = scratch.open();
-    registry.keep_fact(SCHEMA_FACT, SCHEMA + 1).unwrap();
+    registry.keep_fact(HQ_SCHEMA, SCHEMA + 1).unwrap();
     close(registry);
     let error = Registry::open(&scratch.0).err().unwrap().to_string();
     assert!(error.contains("newer version of HQ (schema 2"), "{error}");
@@ -204,6 +204,22 @@ fn a_newer_layout_and_another_servers_directory_are_refused() {
     let vaults = store::Store::open(&opening, wall::unix_time, |_| {}).unwrap();
     block_on(vaults.close());
     drop(vaults);
+    let file = scratch.0.join("data.mdb");
+    let before = std::fs::read(&file).unwrap();
     let error = Registry::open(&scratch.0).err().unwrap().to_string();
     assert!(error.contains("belongs to a server of vaults"), "{error}");
+    assert!(std::fs::read(&file).unwrap() == before, "nothing changes");
+
+    let scratch = Scratch::new("own");
+    close(scratch.open());
+    let file = scratch.0.join("data.mdb");
+    let before = std::fs::read(&file).unwrap();
+    for pop in [None, Some("calgary".parse().unwrap())] {
+        let opening = Opening { dir: &scratch.0, bytes_max: 1 << 30, pop };
+        let error =
+            store::Store::open(&opening, wall::unix_time, |_| {}).err().unwrap().to_string();
+        assert!(error.contains("belongs to HQ"), "{error}");
+        assert!(store::restamp(&opening, wall::unix_time).is_err());
+    }
+    assert!(std::fs::read(&file).unwrap() == before, "nothing changes");
 }
