@@ -19,13 +19,14 @@ use clavitor_core::record::{Context, Head, Item, Record, loser_id, successor};
 use clavitor_core::time::UnixTime;
 
 fn main() -> io::Result<()> {
-    let all: [(&str, Vec<Vec<u8>>); 15] = [
+    let all: [(&str, Vec<Vec<u8>>); 16] = [
         ("ack_decoding", acks()),
         ("client_address", forwarded()),
         ("dns_question", questions()),
         ("flight_recording", noise(10)),
         ("frame_decoding", frames()),
         ("frame_round_trip", noise(6)),
+        ("json_bodies", bodies()),
         ("lease_machine", noise(12)),
         ("names", names()),
         ("pop_machine", noise(12)),
@@ -44,6 +45,49 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a POP says when it renews, with `POP` in place of its id and `MORE` of the rest.
+const RENEWAL: &str = concat!(
+    r#"{"pop":"POP","cluster":"main","renewal":{"start":7,"store":"0123456789abcdef0123456789abcdef","#,
+    r#""epoch":{"number":1,"primary":"a"},"grant":null,"is_released":false,"is_ready":true,"#,
+    r#""is_preferred":true,"refuses_ms":0,"voted_ms":0,"#,
+    r#""held":[{"pop":"POP","store":"0123456789abcdef0123456789abcdef","seq":3}],"floor_ms":1,MORE},"#,
+    r#""about":{"url":"http://127.0.0.1:1984","dns_addresses":["127.0.0.1","::1"],"version":"0.1.0","#,
+    r#""edition":"commercial","runtime":"tokio","region":"","uptime_s":1,"entries":3,"#,
+    r#""dirty":[{"peer":"b","dirty":1,"oldest_dirty_ms":null,"state":"idle"}],"tarpit_held":0,"#,
+    r#""clock":1700000000000}}"#,
+);
+
+const LEAD: &str = concat!(
+    r#"{"answer":{"lead":{"grant":{"epoch":{"number":1,"primary":"a"},"version":1,"#,
+    r#""members":["a","b"],"lease_ms":6000},"hand_over_to":null}},"now":1}"#,
+);
+
+const ALERT: &str = concat!(
+    r#"{"edition":"commercial","type":"clock_skew","message":"off","hostname":"h","pop_region":"","#,
+    r#""timestamp":"2026-01-02T03:04:05.678Z","details":{"count":"3","ms":61000}}"#,
+);
+
+fn bodies() -> Vec<Vec<u8>> {
+    let renewal = |pop: &str, more: &str| RENEWAL.replace("POP", pop).replace("MORE", more);
+    let plain = r#""wish":null,"kept_back":null"#;
+    let (first, backup) = (renewal("a", plain), renewal("b", plain));
+    let wish = renewal("a", r#""wish":{"to":"b"},"kept_back":"too_far_behind""#);
+    let promote =
+        r#"{"answer":{"promote":{"epoch":{"number":2,"primary":"a"},"floor_ms":9}},"now":1}"#;
+    let follow = r#"{"answer":{"follow":{"epoch":null}},"now":1}"#;
+    let texts = [
+        [first.as_str(), &backup, &first].join("\n"),
+        [backup.as_str(), &wish].join("\n"),
+        [LEAD, LEAD, follow].join("\n"),
+        [follow, promote, LEAD].join("\n"),
+        [ALERT, ALERT].join("\n"),
+        r#"{"pop":"a","cluster":"main","uptime_s":1}"#.to_owned(),
+        r#"{"generation":18446744073709551615}"#.to_owned(),
+        "{\"answer\":\"duplicate\"}\n[]\nnull\n{}".to_owned(),
+    ];
+    texts.map(String::into_bytes).into()
 }
 
 fn forwarded() -> Vec<Vec<u8>> {

@@ -4,6 +4,7 @@
 //!
 //! Reading order: [`TARGETS`] lists them; the modules behind them are named after what they fuzz.
 
+mod bodies;
 mod frames;
 mod leases;
 mod machine;
@@ -20,6 +21,7 @@ mod values;
 mod votes;
 mod worlds;
 
+pub use bodies::json_bodies;
 pub use frames::{ack_decoding, frame_decoding, frame_round_trip};
 pub use leases::lease_machine;
 pub use machine::replication_machine;
@@ -45,6 +47,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("flight_recording", flight_recording),
     ("frame_decoding", frame_decoding),
     ("frame_round_trip", frame_round_trip),
+    ("json_bodies", json_bodies),
     ("lease_machine", lease_machine),
     ("names", names),
     ("pop_machine", pop_machine),

@@ -10,7 +10,7 @@ use clavitor_commercial::debt::RENEWAL_ROWS_MAX;
 use clavitor_commercial::epoch;
 use clavitor_commercial::lease::{self, Draft, Effect, Renewed};
 use clavitor_commercial::pop::Input;
-use clavitor_commercial::renewal::{Answer, Renewal};
+use clavitor_commercial::renewal::Renewal;
 use clavitor_core::edition::Edition;
 use clavitor_core::id::{Epoch, OpId, PopId};
 use clavitor_node::outbound::Flight;
@@ -19,11 +19,12 @@ use clavitor_node::settings::{Fencing, HqSettings, Settings};
 use clavitor_node::store::{Stop, Transaction};
 use clavitor_node::{entropy, wall};
 use http::{HeaderMap, HeaderValue, header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{Commercial, lock};
 
+pub mod heard;
 mod switchover;
 mod votes;
 
@@ -66,18 +67,6 @@ struct Said<'a> {
     cluster: &'a str,
     renewal: Renewal,
     about: Value,
-}
-
-/// What comes back.
-#[derive(Deserialize)]
-struct Heard {
-    answer: Answer,
-}
-
-/// What a watch that has news says.
-#[derive(Deserialize)]
-struct News {
-    generation: u64,
 }
 
 impl Hq {
@@ -182,9 +171,8 @@ impl<R: Runtime> Commercial<R> {
         let edition = self.clone();
         self.hq.renewing.begin(&self.runtime, op, async move {
             let called = edition.runtime.call(call).await.ok();
-            let status = called.as_ref().map(|called| called.status);
-            let answer = called.and_then(|it| serde_json::from_slice::<Heard>(&it.body).ok());
-            let outcome = Renewed::of(status, answer.map(|heard| heard.answer));
+            let outcome =
+                called.map_or(Renewed::Unanswered, |it| heard::renewed(it.status, &it.body));
             edition.tell_lease(lease::Input::Renewed { op, outcome });
         });
     }
@@ -239,8 +227,8 @@ impl<R: Runtime> Commercial<R> {
         let edition = self.clone();
         self.hq.watching.begin(&self.runtime, op, async move {
             let called = edition.runtime.call(call).await.ok();
-            let news = called.and_then(|it| serde_json::from_slice::<News>(&it.body).ok());
-            news.iter().for_each(|news| generation.store(news.generation, Ordering::Release));
+            let news = called.and_then(|called| heard::news(&called.body));
+            news.iter().for_each(|newest| generation.store(*newest, Ordering::Release));
             edition.tell_lease(lease::Input::WatchEnded { op, is_news: news.is_some() });
         });
     }

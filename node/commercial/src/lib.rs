@@ -43,6 +43,7 @@ use clavitor_node::store::Store;
 use futures_channel::oneshot;
 use futures_util::future::AbortHandle;
 use hq::Hq;
+pub use hq::heard;
 use right::Right;
 use tarpit::Tarpit;
 

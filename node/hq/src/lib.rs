@@ -5,7 +5,7 @@
 //! `history` and `reports` are parts of it; `exchange` is what those who ask share with the machine that decides,
 //! `mailbox` and `driver` are the way to it, `questions` and `watches` the way back, `presence` is what
 //! POPs say of themselves, `live` tells who looks on; [`dns`] answers questions about who is primary,
-//! `pointer` says who that is, `api` answers POPs and operators, `roster` lets one operator at a time
+//! `pointer` says who that is, [`bodies`] reads what POPs post, `api` answers POPs and operators, `roster` lets one operator at a time
 //! say who has a token, `sessions` knows who is logged in, `dashboard` is what they see; [`hq`]
 //! composes all of it, [`serve`] gives it sockets, [`demo`] shows it at work, [`cli`] is what a
 //! person types.
@@ -48,6 +48,8 @@ mod roster;
 mod sessions;
 
 mod dashboard;
+
+pub mod bodies;
 
 mod api;
 

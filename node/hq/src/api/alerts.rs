@@ -1,19 +1,18 @@
 //! Alerts: taken from POPs, shown to operators, and said to be over.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clavitor_hq_core::incidents::{Alert, By, Filter, Incident, Key, Outcome, PAGE_MAX, Source};
 use clavitor_node::cli::client::display::printable;
 use clavitor_node::http::{Code, Problem, Response, json};
+use clavitor_node::log;
 use clavitor_node::runtime::Runtime;
-use clavitor_node::{log, wall};
 use http::{HeaderName, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::Who;
 use super::{Api, HqRequest, problem};
+use crate::bodies;
 use crate::registry::Name;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -22,19 +21,6 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const LIMIT_DEFAULT: usize = 100;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// An alert as it is sent.
-#[derive(Deserialize)]
-struct Sent {
-    #[serde(rename = "type")]
-    kind: String,
-    message: String,
-    #[serde(default)]
-    details: BTreeMap<String, Value>,
-    #[serde(default)]
-    hostname: String,
-    timestamp: String,
-}
 
 pub(super) async fn take<R: Runtime>(
     api: &Arc<Api<R>>,
@@ -45,7 +31,7 @@ pub(super) async fn take<R: Runtime>(
     let key = request.header(IDEMPOTENCY_KEY).ok().flatten().and_then(Key::parse);
     let key = key.ok_or(problem::BAD_KEY)?;
     let body = request.body(BODY_BYTES_MAX).await?;
-    let alert = read(&body, name).ok_or(problem::BAD_ALERT)?;
+    let alert = bodies::alert(&body, name).ok_or(problem::BAD_ALERT)?;
     let line = printable(&format!("{} at {}: {}", alert.kind, from(&alert), alert.message));
     let owner = api.clone();
     let taken = api.see_through(async move {
@@ -82,22 +68,6 @@ pub(super) fn reporter<R: Runtime>(
         Who::Telemetry => Ok(None),
         Who::Admin => Err(Code::Forbidden.into()),
     }
-}
-
-fn read(body: &[u8], name: Option<Name>) -> Option<Alert> {
-    let sent: Sent = serde_json::from_slice(body).ok()?;
-    let text = |value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let (cluster, pop) = name.map(|Name { cluster, pop }| (cluster, pop)).unzip();
-    Some(Alert {
-        kind: sent.kind,
-        source: Source { cluster, pop, hostname: sent.hostname },
-        raised_at: wall::parse_rfc3339(&sent.timestamp)?,
-        message: sent.message,
-        details: sent.details.into_iter().map(|(name, value)| (name, text(value))).collect(),
-    })
 }
 
 pub(super) fn list<R: Runtime>(
@@ -166,38 +136,4 @@ fn document<R: Runtime>(api: &Api<R>, incident: &Incident) -> Value {
             By::Hq => "hq",
         }),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALERT: &str = r#"{"edition":"commercial","type":"clock_skew","message":"off","hostname":"h",
-        "pop_region":"","timestamp":"2026-01-02T03:04:05.678Z","details":{"count":"3","ms":61000}}"#;
-
-    #[test]
-    fn an_alert_is_read_with_whoever_proved_who_it_is() {
-        let name = Name { cluster: "main".into(), pop: "calgary".parse().unwrap() };
-        let alert = read(ALERT.as_bytes(), Some(name)).unwrap();
-        assert_eq!((alert.kind.as_str(), alert.message.as_str()), ("clock_skew", "off"));
-        assert_eq!(alert.source.cluster.as_deref(), Some("main"));
-        assert_eq!(alert.raised_at.0, 1_767_323_045_678);
-        assert_eq!(alert.details["count"], "3");
-        assert_eq!(alert.details["ms"], "61000");
-        assert_eq!(read(ALERT.as_bytes(), None).unwrap().source.pop, None);
-    }
-
-    #[test]
-    fn what_is_no_alert_is_none() {
-        for (from, to) in [
-            ("\"type\"", "\"kind\""),
-            ("\"off\"", "7"),
-            ("2026-01-02T03:04:05.678Z", "soon"),
-            ("{\"count\"", "[\"count\""),
-        ] {
-            let bad = ALERT.replace(from, to);
-            assert!(bad != ALERT && read(bad.as_bytes(), None).is_none(), "{to}");
-        }
-        assert!(read(b"[]", None).is_none() && read(b"\xff", None).is_none());
-    }
 }

@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clavitor_commercial::renewal::{ANSWER_MS, Answer, GRANT_MEMBERS_MAX, Renewal};
-use clavitor_core::id::PopId;
+use clavitor_commercial::renewal::{ANSWER_MS, Answer, Renewal};
 use clavitor_hq_core::control::Input;
 use clavitor_node::http::{Code, Problem, Response, json};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::wall;
 use futures_util::future::{Either, select};
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{Api, HqRequest, empty, problem};
-use crate::presence::About;
+use crate::bodies;
 use crate::registry::Name;
 use crate::watches::Watch;
 
@@ -25,15 +23,6 @@ const BODY_BYTES_MAX: usize = 32 * 1024;
 /// How long a request that watches is held without news.
 const WATCH: Duration = Duration::from_secs(60);
 
-/// What a POP says.
-#[derive(Deserialize)]
-struct Said {
-    pop: PopId,
-    cluster: String,
-    renewal: Renewal,
-    about: About,
-}
-
 pub(super) async fn renew<R: Runtime>(
     api: &Arc<Api<R>>,
     request: HqRequest<R>,
@@ -41,13 +30,10 @@ pub(super) async fn renew<R: Runtime>(
     let name = api.require_pop(&request)?;
     request.query(&[])?;
     let body = request.body(BODY_BYTES_MAX).await?;
-    let said: Said = serde_json::from_slice(&body).map_err(|_| problem::BAD_RENEWAL)?;
+    let said = bodies::renewal(&body).ok_or(problem::BAD_RENEWAL)?;
     drop(body);
     if said.pop != name.pop || said.cluster != name.cluster {
         return Err(problem::POP_TOKEN.into());
-    }
-    if said.renewal.held.len() > GRANT_MEMBERS_MAX || !said.about.is_fitting() {
-        return Err(problem::BAD_RENEWAL.into());
     }
     let answer = ask(api, &name, said.renewal).await?;
     if answer == Answer::Duplicate {
@@ -60,7 +46,7 @@ pub(super) async fn renew<R: Runtime>(
     if matches!(answer, Answer::Lead { .. }) || !api.exchange.is_primary(&name) {
         api.exchange.note(&name, said.about);
     }
-    Ok(json(StatusCode::OK, &json!({"answer": answer, "now": wall::unix_time().0})))
+    Ok(json(StatusCode::OK, &bodies::answer(&answer, wall::unix_time())))
 }
 
 async fn ask<R: Runtime>(api: &Api<R>, name: &Name, renewal: Renewal) -> Result<Answer, Problem> {

@@ -2,24 +2,17 @@
 
 use std::sync::Arc;
 
-use clavitor_core::id::PopId;
 use clavitor_core::time::UnixTime;
 use clavitor_node::http::{Code, Problem, Response, ResponseBody, json};
 use clavitor_node::runtime::Runtime;
 use clavitor_node::wall;
 use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{Api, HqRequest, alerts, empty, problem};
+use crate::bodies::{self, Reported};
 use crate::registry::Name;
 use crate::reports::REPORT_BYTES_MAX;
-
-/// What a report says about whose it is.
-#[derive(Deserialize)]
-struct Said {
-    pop: PopId,
-}
 
 pub(super) async fn take<R: Runtime>(
     api: &Arc<Api<R>>,
@@ -28,7 +21,7 @@ pub(super) async fn take<R: Runtime>(
     let reporter = alerts::reporter(api, &request)?;
     request.query(&[])?;
     let body = request.body(REPORT_BYTES_MAX).await?;
-    let said: Said = serde_json::from_slice(&body).map_err(|_| problem::BAD_REPORT)?;
+    let said = bodies::report(&body).ok_or(problem::BAD_REPORT)?;
     let name = owner(reporter, &said);
     let (report, _share) = body.into_parts();
     let owner = api.clone();
@@ -39,7 +32,7 @@ pub(super) async fn take<R: Runtime>(
 
 /// Whose report it is. Whoever has no token of a POP belongs to no cluster of HQ's, whatever it says: else
 /// it could speak for any POP.
-fn owner(reporter: Option<Name>, said: &Said) -> Name {
+fn owner(reporter: Option<Name>, said: &Reported) -> Name {
     reporter.unwrap_or(Name { cluster: String::new(), pop: said.pop })
 }
 
@@ -76,7 +69,7 @@ mod tests {
     #[test]
     fn without_the_token_of_a_pop_nobody_speaks_for_one() {
         let said = r#"{"pop":"calgary-01","cluster":"main"}"#;
-        let said: Said = serde_json::from_str(said).unwrap();
+        let said: Reported = serde_json::from_str(said).unwrap();
         let name = |cluster: &str, pop: &str| Name {
             cluster: cluster.to_owned(),
             pop: pop.parse().unwrap(),
