@@ -51,6 +51,7 @@ impl Hq {
     fn new() -> Self {
         let start = control::Start {
             clusters: [].into(),
+            unheard: [].into(),
             is_first: true,
             lease_ms: LEASE_MS,
             failback_ms: Some(LEASE_MS),

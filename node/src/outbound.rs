@@ -63,7 +63,7 @@ struct Doubt<'a> {
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.outbound.lock().remove(self.url);
+            self.outbound.forget(self.url);
         }
     }
 }
@@ -124,7 +124,7 @@ impl Outbound {
             let Idle { mut connection, since } = self.lock().get_mut(url)?.pop()?;
             if wall::instant().ms_since(since) > IDLE_AGE_MAX_MS {
                 // The rest has been idle for longer.
-                self.lock().remove(url);
+                self.forget(url);
                 return None;
             }
             if connection.ready().await.is_ok() {
@@ -139,6 +139,12 @@ impl Outbound {
         kept.retain(|idle| !idle.connection.is_closed());
         if kept.len() < IDLE_MAX {
             kept.push(Idle { connection, since: wall::instant() });
+        }
+    }
+
+    fn forget(&self, url: &str) {
+        if let Some(kept) = self.lock().get_mut(url) {
+            kept.clear();
         }
     }
 

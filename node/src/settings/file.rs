@@ -14,6 +14,9 @@ use super::table::{Kind, Reach, Setting};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Far more keys than there are settings.
+const KEYS_MAX: usize = 1_024;
+
 /// Reads the file's settings, which are rows of the table. `naming` says who named the file, for when it
 /// cannot be read.
 pub(crate) fn read(
@@ -61,8 +64,14 @@ pub(super) fn parse(
         }
     };
     let mut entries: Vec<_> = table.into_iter().collect();
-    entries.sort_unstable_by_key(|(key, _)| key.span().start);
-    for (key, value) in entries {
+    if entries.len() > KEYS_MAX {
+        let count = entries.len();
+        problems.push(format!("{}: {count} keys, and {KEYS_MAX} is the most", path.display()));
+        return given;
+    }
+    // In the order of the file. They are few, and to sort them takes three kilobytes of code.
+    while let Some(first) = (0..entries.len()).min_by_key(|at| entries[*at].0.span().start) {
+        let (key, value) = entries.swap_remove(first);
         let setting = match setting_of_key(settings, key.get_ref()) {
             Ok(setting) => setting,
             Err(problem) => {
@@ -190,6 +199,13 @@ mod tests {
         let problems = problems_of("zebra = 1\nlistn = 1\n");
         assert_eq!(problems[0], "c.toml:1:1: unknown key \"zebra\"");
         assert_eq!(problems[1], "c.toml:2:1: unknown key \"listn\", did you mean \"listen\"?");
+    }
+
+    #[test]
+    fn more_keys_than_anybody_needs_are_one_problem() {
+        let keys = |count| (0..count).map(|number| format!("k{number} = 1\n")).collect::<String>();
+        assert_eq!(problems_of(&keys(KEYS_MAX)).len(), KEYS_MAX);
+        assert_eq!(problems_of(&keys(KEYS_MAX + 1)), ["c.toml: 1025 keys, and 1024 is the most"]);
     }
 
     #[test]
