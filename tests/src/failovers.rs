@@ -12,7 +12,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// What is promised from the death of a primary to a resolver's answer with the new one. [P12]
+/// What is promised from the death of a primary to a resolver's answer with the new one: promise P12.
 pub const NAMED_MAX: Duration = Duration::from_secs(60);
 
 /// The addresses of the pair in DNS: of documentation, as nobody has to reach them.
