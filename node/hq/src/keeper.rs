@@ -156,18 +156,21 @@ impl Work {
     }
 }
 
-/// Gives the disk a batch; what of it is to be given to it again.
+/// Gives the disk a batch; what of it is to be given to it again. What the machine waits for does not
+/// fail for what else there is: a disk with little room may take it alone.
 async fn try_once<K: Future<Output = Result<(), Fault>>>(
     batch: Vec<Keep>,
     mailbox: &Mailbox,
     health: &Health,
     keep: impl Fn(Vec<Keep>) -> K,
 ) -> Vec<Keep> {
-    let ops: Vec<OpId> = batch.iter().filter_map(Keep::op).collect();
-    let mut owed: Vec<Keep> = batch.iter().filter(|keep| keep.op().is_none()).cloned().collect();
+    let (awaited, mut owed): (Vec<Keep>, Vec<Keep>) =
+        batch.iter().cloned().partition(|keep| keep.op().is_some());
+    let ops: Vec<OpId> = awaited.iter().filter_map(Keep::op).collect();
     let kept = keep(batch).await;
     health.note(kept);
-    let is_kept = kept.is_ok();
+    let is_mixed = !awaited.is_empty() && !owed.is_empty();
+    let is_kept = kept.is_ok() || (is_mixed && keep(awaited).await.is_ok());
     ops.into_iter().for_each(|op| mailbox.push(Input::Kept { op, is_kept }));
     // What the store could take at no time must not keep from the disk whatever comes with it.
     if kept.err().is_none_or(|fault| !fault.may_pass()) {
@@ -231,10 +234,19 @@ mod tests {
     #[test]
     fn what_a_full_disk_did_not_take_is_given_to_it_again_but_for_what_the_machine_will_order() {
         let orders = [event(1), row(2), event(3)];
-        let (given, told) = ran(orders, &[Err(Fault::Full), Err(Fault::Busy), Ok(())]);
+        let failing = [Err(Fault::Full), Err(Fault::Full), Err(Fault::Busy), Ok(())];
+        let (given, told) = ran(orders, &failing);
+        let (all, row) = (vec![(1, false), (2, true), (3, false)], vec![(2, true)]);
         let again = vec![(1, false), (3, false)];
-        assert_eq!(given, [vec![(1, false), (2, true), (3, false)], again.clone(), again]);
+        assert_eq!(given, [all, row, again.clone(), again]);
         assert_eq!(told, [kept(2, false)], "it is told once");
+    }
+
+    #[test]
+    fn what_the_machine_waits_for_does_not_fail_for_what_else_there_is() {
+        let (given, told) = ran([event(1), row(2)], &[Err(Fault::Full), Ok(()), Ok(())]);
+        assert_eq!(given[1..], [vec![(2, true)], vec![(1, false)]]);
+        assert_eq!(told, [kept(2, true)]);
     }
 
     #[test]
@@ -259,8 +271,8 @@ mod tests {
 
     #[test]
     fn what_the_store_can_never_take_is_not_given_to_it_again() {
-        let (given, told) = ran([event(1), row(2)], &[Err(Fault::Damaged)]);
-        assert_eq!(given.len(), 1);
+        let (given, told) = ran([event(1), row(2)], &[Err(Fault::Damaged); 2]);
+        assert_eq!(given.len(), 2);
         assert_eq!(told, [kept(2, false)]);
     }
 
