@@ -7,7 +7,6 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// The zone that HQ answers for.
@@ -43,7 +42,7 @@ pub fn start_hq(more: &[&str]) -> (Server, SocketAddr) {
 /// Registers a POP as an operator does, and keeps its POP token in a file.
 #[track_caller]
 pub fn register(hq: &Server, pop: &str, cluster: &str, file: &Path) {
-    let output = Command::new(binary::binary_on(Runtime::Tokio, Edition::Commercial))
+    let output = binary::command_on(Runtime::Tokio, Edition::Commercial)
         .args(["hq", "pop", "add", pop, "--cluster", cluster, "--server", &hq.url()])
         .arg("--token-file")
         .arg(hq.data().join("admin.token"))

@@ -4,7 +4,6 @@ use clavitor_tests::governed::start_hq;
 use clavitor_tests::{Edition, Runtime, Scratch, ServerBuilder, binary};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 /// The files of a directory, and what is in them.
 fn files_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -18,7 +17,7 @@ fn files_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 #[track_caller]
 fn assert_refused(edition: Edition, runtime: Runtime, words: &[&str], dir: &Path, whose: &str) {
     let before = files_of(dir);
-    let mut command = Command::new(binary::binary_on(runtime, edition));
+    let mut command = binary::command_on(runtime, edition);
     let output =
         command.args(words).arg("--data-dir").arg(dir).output().expect("it can be started");
     let said = String::from_utf8_lossy(&output.stderr);

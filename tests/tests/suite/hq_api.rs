@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 fn hq() -> Server {
@@ -50,7 +50,7 @@ fn renew(pop: &Client, said: &Value) -> Answer {
 }
 
 fn run(edition: Edition, runtime: Runtime, arguments: &[&str]) -> Output {
-    let mut command = Command::new(binary::binary_on(runtime, edition));
+    let mut command = binary::command_on(runtime, edition);
     command.args(arguments).output().expect("the command can be started")
 }
 
