@@ -150,7 +150,10 @@ pub fn take<R: RowsMut>(
     let news = frame.epoch.filter(|told| is_trusted && epoch::is_news(known, *told));
     // That this POP itself is primary is not learnt from a frame: the answer to its own hello tells,
     // and the machine decides whether to go by it.
-    let own = txn.reader().identity()?.map(|owner| owner.pop);
+    let own = match news {
+        Some(_) => txn.reader().identity()?.map(|owner| owner.pop),
+        None => None,
+    };
     let is_own = |told: &Epoch| own == Some(told.primary);
     let mut applied = Applied {
         received: told(frame, &next),
