@@ -114,6 +114,15 @@ pub(super) fn open<R: Rows>(
     }
 }
 
+/// Whether any incident of a type and cluster is open.
+pub(super) fn is_any_open<R: Rows>(
+    rows: &R,
+    kind: &str,
+    cluster: &str,
+) -> Result<bool, StoreError> {
+    Ok(rows.prefixed(INCIDENTS, &open_prefix(kind, cluster))?.next().transpose()?.is_some())
+}
+
 /// Every incident that is open, of one type and cluster if they are given.
 pub(super) fn all_open<R: Rows>(
     rows: &R,

@@ -79,7 +79,7 @@ const UNTIL_A_LEASE: [&str; 2] = [LEASE_LOST, NO_PRIMARY];
 /// Whether it is open that a cluster takes no writes for want of a lease.
 pub fn is_lease_missed<R: Rows>(rows: &R, cluster: &str) -> Result<bool, StoreError> {
     for kind in UNTIL_A_LEASE {
-        if !rows::all_open(rows, Some((kind, cluster)))?.is_empty() {
+        if rows::is_any_open(rows, kind, cluster)? {
             return Ok(true);
         }
     }
