@@ -1,11 +1,11 @@
 //! Drives the machine: facts in, orders out, asleep until the next wake-up.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clavitor_hq_core::control::{ClusterName, Effect, Event, Input};
-use clavitor_node::runtime::Runtime;
+use clavitor_node::alarm::Alarm;
 use clavitor_node::wall;
 use futures_util::future::select;
 
@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::lock;
 
 /// Runs for as long as HQ does.
-pub(crate) async fn run<R: Runtime>(exchange: Arc<Exchange>, runtime: R) {
+pub(crate) async fn run(exchange: Arc<Exchange>, mut alarm: impl Alarm) {
     loop {
         let mut facts = exchange.mailbox.take();
         let next_wake = lock(&exchange.control).next_wake();
@@ -21,7 +21,7 @@ pub(crate) async fn run<R: Runtime>(exchange: Arc<Exchange>, runtime: R) {
             facts.push_back(Input::Tick);
         }
         if facts.is_empty() {
-            rest(&exchange, &runtime).await;
+            rest(&exchange, &mut alarm).await;
             continue;
         }
         let mut moved = BTreeSet::new();
@@ -46,16 +46,7 @@ fn step(exchange: &Exchange, fact: Input, moved: &mut BTreeSet<ClusterName>) {
     }
 }
 
-async fn rest<R: Runtime>(exchange: &Exchange, runtime: &R) {
+async fn rest(exchange: &Exchange, alarm: &mut impl Alarm) {
     let next_wake = lock(&exchange.control).next_wake();
-    let rung = exchange.mailbox.rung();
-    match next_wake {
-        None => rung.await,
-        Some(at) => {
-            let left_ns = at.0.saturating_sub(wall::instant().0);
-            // A timer that fires early would spin; a millisecond is what timers resolve.
-            let left = Duration::from_nanos(left_ns) + Duration::from_millis(1);
-            select(std::pin::pin!(rung), runtime.sleep(left)).await;
-        }
-    }
+    select(pin!(exchange.mailbox.rung()), pin!(alarm.wait(next_wake))).await;
 }

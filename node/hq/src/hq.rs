@@ -1,6 +1,7 @@
 //! A running HQ: what it keeps and whom it answers, composed. A runtime adds sockets.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub enum StartError {
     Store(StoreError),
     /// The zone, or the address for DNS, cannot be used.
     Dns(String),
+    /// The system has no timer to give.
+    Timer(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -49,6 +52,7 @@ impl fmt::Display for StartError {
             StartError::Token(error) => write!(f, "{error}"),
             StartError::Store(error) => write!(f, "{error}"),
             StartError::Dns(complaint) => f.write_str(complaint),
+            StartError::Timer(error) => write!(f, "the system gives no timer: {error}"),
         }
     }
 }
@@ -91,6 +95,7 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
             Registry::open(&dir).map_err(|error| StartError::Open(dir.clone(), error))?;
         // A port that is taken is told before anything changes; what is answered has yet to be known.
         let dns = bind_dns(&settings).map_err(StartError::Dns)?;
+        let alarm = runtime.alarm().map_err(StartError::Timer)?;
         let tokens = first_start::ensure(&registry, R::PROGRAM, listen);
         let tokens = tokens.map_err(StartError::Token)?;
         let dns_address = dns.address();
@@ -106,10 +111,10 @@ impl<R: Sockets<Timer: Unpin>> Hq<R> {
             work.run(mailbox, keep, || timer.sleep(keeper::AGAIN)).await;
             drop(is_kept);
         });
-        let (driven, timer, broken) = (exchange.clone(), runtime.clone(), end.clone());
+        let (driven, broken) = (exchange.clone(), end.clone());
         runtime.spawn(async move {
             // It never ends by itself: only a broken invariant of the machine's ends it.
-            let _ = AssertUnwindSafe(driver::run(driven, timer)).catch_unwind().await;
+            let _ = AssertUnwindSafe(driver::run(driven, alarm)).catch_unwind().await;
             let _ = broken.send(End::Broken).await;
         });
         let connections = Connections::as_allowed();
