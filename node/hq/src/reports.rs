@@ -106,20 +106,8 @@ fn read_age_key(key: &[u8]) -> Result<(Name, UnixTime), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use clavitor_node::store::bare::transact;
-
     use super::*;
-    use crate::tables::TABLES;
-
-    fn with_rows(name: &str, test: impl FnOnce(&mut clavitor_node::store::WriteRows<'_>)) {
-        let dir = std::env::temp_dir().join(format!("clavitor-hq-{name}-{}", std::process::id()));
-        let ran = transact(&dir, 1 << 24, &TABLES, |rows| {
-            test(rows);
-            false
-        });
-        let _ = std::fs::remove_dir_all(&dir);
-        ran.unwrap();
-    }
+    use crate::tables::with_rows;
 
     fn name(cluster: &str, pop: &str) -> Name {
         Name { cluster: cluster.to_owned(), pop: pop.parse().unwrap() }

@@ -89,3 +89,15 @@ pub(crate) fn save(
 ) -> Result<(), StoreError> {
     rows.put(table, key, &codec::encode(value))
 }
+
+/// Gives a test HQ's tables, in a directory of its own that goes with it.
+#[cfg(test)]
+pub(crate) fn with_rows(name: &str, test: impl FnOnce(&mut clavitor_node::store::WriteRows<'_>)) {
+    let dir = std::env::temp_dir().join(format!("clavitor-hq-{name}-{}", std::process::id()));
+    let ran = clavitor_node::store::bare::transact(&dir, 1 << 24, &TABLES, |rows| {
+        test(rows);
+        false
+    });
+    let _ = std::fs::remove_dir_all(&dir);
+    ran.unwrap();
+}

@@ -1,17 +1,5 @@
-use clavitor_node::store::bare::transact;
-
 use super::*;
-use crate::tables::TABLES;
-
-fn with_rows(name: &str, test: impl FnOnce(&mut clavitor_node::store::WriteRows<'_>)) {
-    let dir = std::env::temp_dir().join(format!("clavitor-hq-{name}-{}", std::process::id()));
-    let ran = transact(&dir, 1 << 24, &TABLES, |rows| {
-        test(rows);
-        false
-    });
-    let _ = std::fs::remove_dir_all(&dir);
-    ran.unwrap();
-}
+use crate::tables::with_rows;
 
 fn event(at: u64) -> Happened {
     let cluster = if at.is_multiple_of(2) { "even" } else { "odd" }.to_owned();
