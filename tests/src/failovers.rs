@@ -2,12 +2,12 @@
 //! `kill -9` of the primary at a random moment, and the questions how long everybody takes to find
 //! the other one and whether anything that was acknowledged is missing.
 
-use crate::governed::{ZONE, addresses};
 use crate::random::Random;
-use crate::resolver::{Asker, Unbound};
+use crate::resolver::Asker;
 use crate::wait::{eventually, seconds};
+use crate::watch::{self, Watch};
 use crate::writer::Written;
-use crate::{Governed, Writer, foreign, ports};
+use crate::{Governed, Writer, foreign};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -20,8 +20,6 @@ const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192
 
 /// A primary is killed at some moment within two renewals and two times of a resolver's memory.
 const MOMENT_MS: u64 = 10_000;
-
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Between two writes, so that all that many rounds write can be read again in the end.
 const PACE: Duration = Duration::from_millis(5);
@@ -58,10 +56,7 @@ pub fn run_rounds(
     mut progress: impl FnMut(&Summary),
 ) -> Summary {
     let mut governed = Governed::named_pair(&ADDRESSES.map(|address| vec![address.to_string()]));
-    let watch = Watch {
-        dns: governed.dns,
-        resolver: Unbound::start(ports::free_address(), ZONE, governed.dns),
-    };
+    let watch = Watch::new(governed.dns);
     let writer = Writer::start(&governed.cluster, 0, PACE);
     let (mut summary, mut random) = (Summary::default(), Random::new(seed));
     let away = without_hq(&mut governed, hq_away);
@@ -116,7 +111,7 @@ fn run_round(
     let killed = Instant::now();
     governed.cluster.pops[dying].server.kill9();
     let primary = || governed.primary() == Some(following);
-    let [primary, dns, resolver] = watch.until(killed, ADDRESSES[following], primary);
+    let [dns, resolver, primary] = watch.until(killed, ADDRESSES[following], NAMED_MAX, primary);
     summary.primary.push(primary);
     summary.dns.push(dns);
     if let Some(unbound) = &watch.resolver {
@@ -138,7 +133,7 @@ fn assert_dig_agrees(resolver: SocketAddr, expected: Ipv4Addr) {
     if foreign::find(Asker::Dig.name()).is_none() {
         return;
     }
-    let said = Asker::Dig.ask(resolver, &[&name(), "A"]);
+    let said = Asker::Dig.ask(resolver, &[&watch::name(), "A"]);
     let answers = said.sections.get("ANSWER").into_iter().flatten();
     let last = |record: &String| record.rsplit(' ').next().map(str::to_owned);
     let found: Vec<_> = answers.filter_map(last).collect();
@@ -149,56 +144,6 @@ fn first_write(written: &Written, (killed, following): (Instant, usize)) -> Dura
     let mut after = written.acknowledged.iter().filter(|(_, at, _)| *at > killed);
     let first = after.find(|(_, _, pop)| *pop == following);
     first.map_or(NAMED_MAX, |(_, at, _)| *at - killed)
-}
-
-fn name() -> String {
-    format!("test-cluster.{ZONE}")
-}
-
-/// HQ's DNS, and who remembers what it answered.
-struct Watch {
-    dns: SocketAddr,
-    resolver: Option<Unbound>,
-}
-
-impl Watch {
-    /// Whether either names this address; a resolver that is not there names everything. Asked all the
-    /// time, it remembers.
-    fn look(&self, expected: Ipv4Addr) -> [bool; 2] {
-        let names = |server| addresses(server, &name()).is_some_and(|found| found == [expected]);
-        let resolver = self.resolver.as_ref();
-        [names(self.dns), resolver.is_none_or(|resolver| names(resolver.address))]
-    }
-
-    /// When the new one was primary, when DNS named it, and when the resolver did.
-    fn until(
-        &self,
-        killed: Instant,
-        expected: Ipv4Addr,
-        is_primary: impl Fn() -> bool,
-    ) -> [Duration; 3] {
-        let mut seen = [None; 3];
-        eventually("everybody names the new primary", NAMED_MAX, || {
-            let is_primary = seen[0].is_some() || is_primary();
-            let [dns, resolver] = self.look(expected);
-            for (seen, is_so) in seen.iter_mut().zip([is_primary, dns, resolver]) {
-                if is_so {
-                    seen.get_or_insert_with(|| killed.elapsed());
-                }
-            }
-            seen.iter().all(Option::is_some)
-        });
-        seen.map(|seen| seen.expect("waited for"))
-    }
-
-    /// Asks for a while, whatever comes.
-    fn go_on(&self, duration: Duration) {
-        let started = Instant::now();
-        while started.elapsed() < duration {
-            self.look(Ipv4Addr::UNSPECIFIED);
-            std::thread::sleep(LOOK);
-        }
-    }
 }
 
 impl fmt::Display for Summary {

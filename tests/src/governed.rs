@@ -42,16 +42,16 @@ pub fn start_hq(more: &[&str]) -> (Server, SocketAddr) {
 /// Registers a POP as an operator does, and keeps its POP token in a file.
 #[track_caller]
 pub fn register(hq: &Server, pop: &str, cluster: &str, file: &Path) {
-    let output = binary::command_on(Runtime::Tokio, Edition::Commercial)
-        .args(["hq", "pop", "add", pop, "--cluster", cluster, "--server", &hq.url()])
-        .arg("--token-file")
-        .arg(hq.data().join("admin.token"))
-        .output()
-        .expect("the command can be started");
-    assert!(output.status.success(), "hq pop add: {}", String::from_utf8_lossy(&output.stderr));
+    let mut command = binary::command_on(Runtime::Tokio, Edition::Commercial);
+    let words = ["hq", "pop", "add", pop, "--cluster", cluster, "--server", &hq.url()];
+    let token = hq.data().join("admin.token");
+    let ended = binary::run_with(command.args(words).arg("--token-file").arg(token));
+    assert_eq!(ended.code, Some(0), "hq pop add: {}", ended.stderr);
     let mut options = std::fs::OpenOptions::new();
     let opened = options.create(true).write(true).truncate(true).mode(0o600).open(file);
-    opened.and_then(|mut file| file.write_all(&output.stdout)).expect("the token can be kept");
+    opened
+        .and_then(|mut file| file.write_all(ended.stdout.as_bytes()))
+        .expect("the token can be kept");
 }
 
 impl Governed {

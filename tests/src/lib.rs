@@ -9,7 +9,8 @@
 //! misbehave ([`session`]) and the programs of others that do ([`foreign`], [`scanner`]) or that ask
 //! DNS servers ([`resolver`]), what the kernel says about a process ([`process`]), how often one wakes
 //! ([`sleeper`]) and how little memory it may have ([`cgroup`]), and the rounds that the suite shares with
-//! the programs `crash-rounds` ([`crash`]) and `failover-rounds` ([`failovers`]).
+//! the programs `crash-rounds` ([`crash`]) and `failover-rounds` ([`failovers`]), of which [`rounds`] reads
+//! the options and [`watch`] sees whom DNS names.
 
 pub mod binary;
 pub mod cgroup;
@@ -27,6 +28,7 @@ pub mod proxy;
 pub mod random;
 pub mod raw;
 pub mod resolver;
+pub mod rounds;
 pub mod scanner;
 pub mod scratch;
 pub mod server;
@@ -34,6 +36,7 @@ pub mod session;
 pub mod sleeper;
 pub mod sync_shim;
 pub mod wait;
+pub mod watch;
 pub mod writer;
 
 pub use binary::{Edition, Runtime};

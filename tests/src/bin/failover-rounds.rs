@@ -1,27 +1,18 @@
 //! Failover rounds by hand: `cargo run -p clavitor-tests --bin failover-rounds -- --rounds 100`.
 
-use clavitor_tests::failovers;
+use clavitor_tests::{failovers, rounds};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const USAGE: &str = "usage: failover-rounds [--rounds N] [--hq-away SECONDS] [--seed N]";
 
 fn main() -> ExitCode {
-    let (mut rounds, mut away) = (100, 0);
-    let mut seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().and_then(|value| value.parse::<u64>().ok());
-        match (word.as_str(), value) {
-            ("--rounds", Some(value)) => rounds = u32::try_from(value).unwrap_or(u32::MAX),
-            ("--hq-away", Some(value)) => away = value,
-            ("--seed", Some(value)) => seed = value,
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
+    let defaults = [("--rounds", 100), ("--hq-away", 0), ("--seed", rounds::new_seed())];
+    let [rounds, away, seed] = match rounds::options(USAGE, defaults) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
     println!("failover-rounds --rounds {rounds} --hq-away {away} --seed {seed}");
     let summary = failovers::run_rounds(rounds, Duration::from_secs(away), seed, |summary| {
         let last = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);

@@ -18,10 +18,9 @@ fn files_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 fn assert_refused(edition: Edition, runtime: Runtime, words: &[&str], dir: &Path, whose: &str) {
     let before = files_of(dir);
     let mut command = binary::command_on(runtime, edition);
-    let output =
-        command.args(words).arg("--data-dir").arg(dir).output().expect("it can be started");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_ne!(output.status.code(), Some(0), "{said}");
+    let ended = binary::run_with(command.args(words).arg("--data-dir").arg(dir));
+    let said = &ended.stderr;
+    assert_ne!(ended.code, Some(0), "{said}");
     assert!(said.contains(whose) && said.contains("give another --data-dir"), "{said}");
     assert!(files_of(dir) == before, "{words:?} changed something");
 }

@@ -1,5 +1,6 @@
 //! HQ as operators, POPs and strangers see it: its files, its tokens, its endpoints, its pages.
 
+use clavitor_tests::binary::Finished;
 use clavitor_tests::governed::{ZONE, register, start_hq};
 use clavitor_tests::wait::{eventually, seconds};
 use clavitor_tests::{
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 fn hq() -> Server {
@@ -49,15 +49,14 @@ fn renew(pop: &Client, said: &Value) -> Answer {
     pop.post("/v1/pops/lease", said)
 }
 
-fn run(edition: Edition, runtime: Runtime, arguments: &[&str]) -> Output {
-    let mut command = binary::command_on(runtime, edition);
-    command.args(arguments).output().expect("the command can be started")
+fn run(edition: Edition, runtime: Runtime, arguments: &[&str]) -> Finished {
+    binary::run_with(binary::command_on(runtime, edition).args(arguments))
 }
 
 #[track_caller]
-fn assert_refused(output: &Output, code: i32, reason: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
+fn assert_refused(ended: &Finished, code: i32, reason: &str) {
+    let said = &ended.stderr;
+    assert_eq!(ended.code, Some(code), "{said}");
     assert!(said.contains(reason), "{said}");
 }
 
@@ -111,7 +110,7 @@ fn hq_does_not_start_where_it_cannot_work_and_says_why() {
     {
         assert_refused(&run(edition, runtime, &["hq", "serve"]), 2, "unknown command \"hq\"");
         let help = run(edition, runtime, &["--help"]).stdout;
-        assert!(!String::from_utf8_lossy(&help).contains("hq serve"));
+        assert!(!help.contains("hq serve"));
     }
 }
 

@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clavitor_tests::foreign::{self, Run};
-use clavitor_tests::governed::{ZONE, addresses};
+use clavitor_tests::governed::ZONE;
 use clavitor_tests::random::Random;
-use clavitor_tests::resolver::Unbound;
 use clavitor_tests::wait::{eventually, seconds};
+use clavitor_tests::watch::Watch;
 use clavitor_tests::{Governed, Scratch, Server, ports};
 
 use crate::pair::Pair;
@@ -26,16 +26,8 @@ const ASKING: [(u32, u32, usize); 2] = [(2, 3, ROUNDS / 2), (10, 10, 1)];
 /// A primary is killed at some moment within this.
 const MOMENT_MS: u64 = 5_000;
 
-const LOOK: Duration = Duration::from_millis(20);
-
 /// Longer than anybody takes.
 const NAMED_MAX: Duration = Duration::from_secs(180);
-
-/// Who answers, and who remembers what was answered.
-struct Watch {
-    server: SocketAddr,
-    resolver: Option<Unbound>,
-}
 
 /// From each kill until either named the other one.
 #[derive(Default)]
@@ -62,9 +54,9 @@ fn ours() -> Times {
     let (mut times, mut random) = (Times::default(), Random::new(6));
     for round in 0..ROUNDS {
         let (dying, following) = (round % 2, (round + 1) % 2);
-        watch.until(named[dying], NAMED_MAX);
+        await_named(&watch, named[dying]);
         governed.await_members(2);
-        watch.go_on(random.below(MOMENT_MS));
+        watch.go_on(Duration::from_millis(random.below(MOMENT_MS)));
         times.take(&watch, &mut governed.cluster.pops[dying].server, named[following]);
         governed.cluster.pops[dying].server.start_again();
     }
@@ -84,8 +76,8 @@ fn theirs(interval: u32, failures: u32, rounds: usize) -> Times {
     let watch = Watch::new(address);
     let (mut times, mut random) = (Times::default(), Random::new(6));
     for _ in 0..rounds {
-        watch.until(named[0], NAMED_MAX);
-        watch.go_on(random.below(MOMENT_MS));
+        await_named(&watch, named[0]);
+        watch.go_on(Duration::from_millis(random.below(MOMENT_MS)));
         times.take(&watch, &mut pair.primary, named[1]);
         pair.primary.start_again();
     }
@@ -121,52 +113,17 @@ fn gdnsd(
     Run::start(&mut command, scratch)
 }
 
-impl Watch {
-    fn new(server: SocketAddr) -> Self {
-        Self { server, resolver: Unbound::start(ports::free_address(), ZONE, server) }
-    }
-
-    /// Whether the server, and the resolver if there is one, name this address. Asking each time keeps the
-    /// resolver from forgetting.
-    fn look(&self, expected: Ipv4Addr) -> [bool; 2] {
-        let name = format!("test-cluster.{ZONE}");
-        let names = |server| addresses(server, &name).is_some_and(|found| found == [expected]);
-        let resolver = self.resolver.as_ref();
-        [names(self.server), resolver.is_none_or(|resolver| names(resolver.address))]
-    }
-
-    /// Asks until both name the address; when either did.
-    fn until(&self, expected: Ipv4Addr, limit: Duration) -> [Duration; 2] {
-        let started = Instant::now();
-        let mut named = [None; 2];
-        loop {
-            let look = self.look(expected);
-            for (named, _) in named.iter_mut().zip(look).filter(|(_, is_named)| *is_named) {
-                named.get_or_insert(started.elapsed());
-            }
-            if let [Some(server), Some(resolver)] = named {
-                return [server, resolver];
-            }
-            assert!(started.elapsed() < limit, "{expected} is not named: {named:?}");
-            std::thread::sleep(LOOK);
-        }
-    }
-
-    /// Asks for so many milliseconds, whatever comes.
-    fn go_on(&self, for_ms: u64) {
-        let started = Instant::now();
-        while started.elapsed() < Duration::from_millis(for_ms) {
-            self.look(Ipv4Addr::UNSPECIFIED);
-            std::thread::sleep(LOOK);
-        }
-    }
+/// Asks until both name the address; when either did.
+fn await_named(watch: &Watch, expected: Ipv4Addr) -> [Duration; 2] {
+    let [server, resolver, _] = watch.until(Instant::now(), expected, NAMED_MAX, || true);
+    [server, resolver]
 }
 
 impl Times {
     /// Kills a primary and waits until the other one is named.
     fn take(&mut self, watch: &Watch, primary: &mut Server, expected: Ipv4Addr) {
         primary.kill9();
-        let [server, resolver] = watch.until(expected, NAMED_MAX);
+        let [server, resolver] = await_named(watch, expected);
         self.server.push(server);
         if watch.resolver.is_some() {
             self.resolver.push(resolver);
